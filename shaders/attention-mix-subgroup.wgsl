@@ -1,0 +1,75 @@
+// Mixes the values by attention probability, for software adapters: z = probs v per head
+//
+//   probs [p_rows, HEADS, tokens, sources]   v [v_rows, sources, HEADS, DIM]   z [rows, tokens, HEADS, DIM]
+//
+// One workgroup is one subgroup and makes 12 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
+// their values (`batches` is 1), the queries of all rows are one long list.
+//
+// use lib/tile.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+override HEADS: u32;
+override DIM: u32;
+
+struct Params { p_rows: u32, v_rows: u32, tokens: u32, sources: u32, batches: u32, queries: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<f32>;
+@group(0) @binding(2) var<storage, read_write> z: array<f32>;
+
+fn value(first: u32, query: u32, head: u32, source: u32) -> f32 {
+  let flat = first + min(query, params.queries - 1u);
+  let at = (flat / params.tokens * HEADS + head) * params.tokens + flat % params.tokens;
+  return select(0.0, probs[at * params.sources + min(source, params.sources - 1u)], source < params.sources);
+}
+
+// Four neighbouring columns of one source; beyond the last source they meet a zero.
+fn columns(values: u32, head: u32, source: u32, column: u32) -> vec4f {
+  let at = ((values + min(source, params.sources - 1u)) * HEADS + head) * DIM + column;
+  return vec4f(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let query_tiles = (params.queries + 11u) / 12u;
+  let column_tiles = (DIM + 4u * SG - 1u) / (4u * SG);
+  let tile = linear_group(id, count);
+  if (tile >= query_tiles * column_tiles * HEADS * params.batches) { return; }
+  let query = 12u * (tile % query_tiles);
+  let own = 4u * (tile / query_tiles % column_tiles * SG + lane);
+  let column = min(own, DIM - 4u);
+  let head = tile / query_tiles / column_tiles % HEADS;
+  let batch = tile / query_tiles / column_tiles / HEADS;
+  let first = row_of(batch, params.p_rows) * params.tokens;
+  let values = row_of(batch, params.v_rows) * params.sources;
+  var total = Tile();
+  for (var start = 0u; start < params.sources; start += K_BLOCK) {
+    var block = Tile();
+    for (var s = start; s < min(start + K_BLOCK, params.sources); s += SG) {
+      let a = Rows(
+        vec4f(value(first, query + 0u, head, s + lane), value(first, query + 1u, head, s + lane), value(first, query + 2u, head, s + lane), value(first, query + 3u, head, s + lane)),
+        vec4f(value(first, query + 4u, head, s + lane), value(first, query + 5u, head, s + lane), value(first, query + 6u, head, s + lane), value(first, query + 7u, head, s + lane)),
+        vec4f(value(first, query + 8u, head, s + lane), value(first, query + 9u, head, s + lane), value(first, query + 10u, head, s + lane), value(first, query + 11u, head, s + lane)),
+      );
+      accumulate(&block, from_lane_0(a), columns(values, head, s + 0u, column));
+      accumulate(&block, from_lane_1(a), columns(values, head, s + 1u, column));
+      accumulate(&block, from_lane_2(a), columns(values, head, s + 2u, column));
+      accumulate(&block, from_lane_3(a), columns(values, head, s + 3u, column));
+      if (SG > 4u) {
+        accumulate(&block, from_lane_4(a), columns(values, head, s + 4u, column));
+        accumulate(&block, from_lane_5(a), columns(values, head, s + 5u, column));
+        accumulate(&block, from_lane_6(a), columns(values, head, s + 6u, column));
+        accumulate(&block, from_lane_7(a), columns(values, head, s + 7u, column));
+      }
+    }
+    add_block(&total, &block);
+  }
+  if (own >= DIM) { return; }
+  for (var i = 0u; i < min(12u, params.queries - query); i++) {
+    let at = ((batch * params.tokens + query + i) * HEADS + head) * DIM + own;
+    let value = tile_row(&total, i);
+    for (var j = 0u; j < 4u; j++) { z[at + j] = value[j]; }
+  }
+}

@@ -1,0 +1,78 @@
+// A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+//
+// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
+// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
+// these cost more than the arithmetic.
+//
+// Sums are kept in two levels, blocks of K_BLOCK and the total, so that rounding grows with the root of the block length.
+// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
+
+const K_BLOCK = 16u;
+
+// One value of each of the 12 rows.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
+  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+}
+
+// t += rows x columns, the outer product.
+fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+}
+
+// The accumulators of a block live in a loop of their own: software adapters keep them in registers only then.
+fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
+  (*total).r0 += (*block).r0;
+  (*total).r1 += (*block).r1;
+  (*total).r2 += (*block).r2;
+  (*total).r3 += (*block).r3;
+  (*total).r4 += (*block).r4;
+  (*total).r5 += (*block).r5;
+  (*total).r6 += (*block).r6;
+  (*total).r7 += (*block).r7;
+  (*total).r8 += (*block).r8;
+  (*total).r9 += (*block).r9;
+  (*total).r10 += (*block).r10;
+  (*total).r11 += (*block).r11;
+}
+
+fn from_lane_0(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u)); }
+fn from_lane_1(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u)); }
+fn from_lane_2(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u)); }
+fn from_lane_3(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u)); }
+fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u)); }
+fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
+fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
+fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
+
+fn tile_row(t: ptr<function, Tile>, row: u32) -> vec4f {
+  switch row {
+    case 0u: { return (*t).r0; }
+    case 1u: { return (*t).r1; }
+    case 2u: { return (*t).r2; }
+    case 3u: { return (*t).r3; }
+    case 4u: { return (*t).r4; }
+    case 5u: { return (*t).r5; }
+    case 6u: { return (*t).r6; }
+    case 7u: { return (*t).r7; }
+    case 8u: { return (*t).r8; }
+    case 9u: { return (*t).r9; }
+    case 10u: { return (*t).r10; }
+    case 11u: { return (*t).r11; }
+    default: { return vec4f(); }
+  }
+}

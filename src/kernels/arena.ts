@@ -1,0 +1,169 @@
+/**
+ * Device memory, lent and taken back. Buffers come in size classes and are reused lowest number first, so that the
+ * same forward gets the same buffers each time and finds its bind groups ready made. A ledger counts every byte and
+ * refuses what does not fit before it is asked for: software adapters do not report that memory ran out.
+ */
+import { MemoryError } from "./errors.ts";
+import type { Memory, Tensor, TextureMemory } from "./tensor.ts";
+
+interface Loan extends Memory {
+  readonly buffer: GPUBuffer;
+  readonly class: number;
+}
+
+export class Arena {
+  bytes = 0;
+  readonly #device: GPUDevice;
+  readonly #budget: number;
+  readonly #largest: number;
+  readonly #forget: () => void;
+  readonly #free = new Map<number, Loan[]>();
+  readonly #frames: Set<Memory>[] = [];
+  readonly #lent = new Set<Memory>();
+  readonly #textures = new Set<TextureMemory>();
+  readonly #landings = new Map<number, GPUBuffer[]>();
+  #next = 1;
+
+  constructor(device: GPUDevice, budget: number, largest: number, forget: () => void) {
+    this.#device = device;
+    this.#budget = budget;
+    this.#largest = largest;
+    this.#forget = forget;
+  }
+
+  take(label: string, bytes: number): Memory {
+    if (!Number.isSafeInteger(bytes) || bytes < 0) throw new Error(`arena: ${label} asks for ${bytes} bytes`);
+    if (bytes > this.#largest) {
+      throw new MemoryError(
+        `${label} needs ${mebibytes(bytes)} in one piece, this adapter binds at most ${mebibytes(this.#largest)}; use fewer rows at once`,
+      );
+    }
+    const loan = this.#reuse(bytes) ?? this.#create(label, bytes);
+    this.#lent.add(loan);
+    this.#frames.at(-1)?.add(loan);
+    return loan;
+  }
+
+  frame<T>(work: () => T): T {
+    const own = new Set<Memory>();
+    this.#frames.push(own);
+    let result: T | undefined;
+    try {
+      result = work();
+      return result;
+    } finally {
+      this.#frames.pop();
+      for (const memory of memories(result)) if (own.delete(memory)) this.#frames.at(-1)?.add(memory);
+      for (const memory of own) this.give(memory);
+    }
+  }
+
+  /** From now on the memory belongs to no frame. */
+  keep(memory: Memory): void {
+    for (const frame of this.#frames) frame.delete(memory);
+  }
+
+  give(memory: Memory): void {
+    if (!this.#lent.delete(memory)) return;
+    this.keep(memory);
+    const loan = memory as Loan;
+    const free = this.#free.get(loan.class)!;
+    const at = free.findIndex((other) => other.id > loan.id);
+    free.splice(at === -1 ? free.length : at, 0, loan);
+  }
+
+  texture(label: string, width: number, height: number): TextureMemory {
+    const bytes = width * height * 16;
+    const limit = this.#device.limits.maxTextureDimension2D;
+    if (width > limit || height > limit) {
+      throw new MemoryError(
+        `${label} needs a texture of ${width} x ${height}, this adapter has ${limit} x ${limit} at most`,
+      );
+    }
+    this.#account(label, bytes);
+    const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING;
+    const texture = this.#device.createTexture({ label, size: [width, height], format: "rgba32uint", usage });
+    const memory = { id: this.#next++, bytes, texture, view: texture.createView() };
+    this.#textures.add(memory);
+    return memory;
+  }
+
+  destroyTexture(memory: TextureMemory): void {
+    if (!this.#textures.delete(memory)) return;
+    memory.texture!.destroy();
+    this.bytes -= memory.bytes;
+    this.#forget();
+  }
+
+  /** A buffer to copy results to and map. */
+  landing(bytes: number): GPUBuffer {
+    const length = sizeClass(bytes);
+    const ready = this.#landings.get(length)?.pop();
+    if (ready) return ready;
+    this.#account("a result", length);
+    return this.#device.createBuffer({ size: length, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+  }
+
+  landed(buffer: GPUBuffer): void {
+    if (buffer.mapState === "mapped") buffer.unmap();
+    const others = this.#landings.get(buffer.size) ?? [];
+    this.#landings.set(buffer.size, [...others, buffer]);
+  }
+
+  /** Destroys what is not lent: after a phase with other sizes, such as loading. */
+  trim(): void {
+    for (const loan of [...this.#free.values()].flat()) {
+      loan.buffer.destroy();
+      this.bytes -= loan.class;
+    }
+    for (const length of this.#free.keys()) this.#free.set(length, []);
+    this.#forget();
+  }
+
+  close(): void {
+    this.trim();
+    for (const memory of this.#lent) (memory as Loan).buffer.destroy();
+    for (const memory of this.#textures) memory.texture!.destroy();
+    for (const buffer of [...this.#landings.values()].flat()) buffer.destroy();
+    this.bytes = 0;
+  }
+
+  #reuse(bytes: number): Loan | undefined {
+    return this.#free.get(sizeClass(bytes))?.shift();
+  }
+
+  #create(label: string, bytes: number): Loan {
+    const length = sizeClass(bytes);
+    if (!this.#free.has(length)) this.#free.set(length, []);
+    this.#account(label, length);
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const buffer = this.#device.createBuffer({ size: length, usage });
+    return { id: this.#next++, bytes: length, class: length, buffer };
+  }
+
+  #account(label: string, bytes: number): void {
+    if (this.bytes + bytes > this.#budget) {
+      throw new MemoryError(
+        `${label} needs ${mebibytes(bytes)}, but ${mebibytes(this.bytes)} of the ${mebibytes(this.#budget)} that this run may use are taken; ` +
+          "use fewer cells at once, or raise NOTICE_MEMORY (in bytes)",
+      );
+    }
+    this.bytes += bytes;
+  }
+}
+
+/** Four classes in every doubling, so at most a fifth is wasted. */
+export function sizeClass(bytes: number): number {
+  if (bytes <= 256) return 256;
+  const step = 2 ** (Math.floor(Math.log2(bytes - 1)) - 2);
+  return Math.ceil(bytes / step) * step;
+}
+
+function memories(result: unknown): Memory[] {
+  if (Array.isArray(result)) return result.flatMap(memories);
+  if (typeof result !== "object" || result === null) return [];
+  if ("memory" in result) return [(result as Tensor).memory];
+  return Object.values(result).flatMap(memories);
+}
+
+export const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20).toLocaleString("en")} MiB`;

@@ -1,0 +1,207 @@
+/**
+ * The adapter in Node: the `webgpu` package (Dawn) on a hardware driver, else on a software Vulkan of the system,
+ * else on the SwiftShader that the optional dependency `@sparticuz/chromium` carries.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants, tmpdir, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import { brotliDecompressSync } from "node:zlib";
+import { AdapterError } from "./errors.ts";
+import { type AdapterInfo, DeviceGpu, type Gpu, type Tier } from "./gpu.ts";
+import { halfFlushes } from "./half-test.ts";
+
+export interface GpuOptions {
+  /** Which adapter; default: `NOTICE_ADAPTER`, else the first that works of hardware, software, swiftshader. */
+  adapter?: "hardware" | "software" | "lavapipe" | "swiftshader";
+  /** Which kernels; default: `NOTICE_TIER`, else D on software adapters and B on others. */
+  tier?: Tier;
+  /** `safe` keeps Dawn's validation and bounds checks; default: `NOTICE_TOGGLES`, else `fast`. */
+  toggles?: "safe" | "fast";
+}
+
+type Choice = "hardware" | "software" | "swiftshader";
+
+/** The object that owns Dawn: if it were collected, the process would crash. */
+let dawn: GPU | undefined;
+
+const FAST = [
+  "enable-dawn-features=skip_validation,disable_robustness,disable_workgroup_init",
+  "disable-dawn-features=timestamp_quantization",
+];
+const SAFE = ["disable-dawn-features=timestamp_quantization"];
+
+/**
+ * Opens a device. Needs nothing but npm packages.
+ * @throws AdapterError if there is no adapter, or not the one asked for; the message names the ways out.
+ */
+export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
+  const { adapter, choice } = await findAdapter(options);
+  const software = choice !== "hardware";
+  const tier = options.tier ?? tierFrom(process.env.NOTICE_TIER) ?? (software ? "D" : "B");
+  const wanted = ["subgroups", "timestamp-query", "shader-f16"] as const;
+  const features = wanted.filter((feature) => adapter.features.has(feature));
+  if (tier === "D" && !features.includes("subgroups")) {
+    throw new AdapterError(`gpu: ${adapter.info.description} has no subgroups, which tier D needs; set NOTICE_TIER=B`);
+  }
+  const limits = adapter.limits;
+  const device = await adapter.requestDevice({
+    requiredFeatures: [...features],
+    requiredLimits: {
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxBufferSize: limits.maxBufferSize,
+      maxTextureDimension2D: limits.maxTextureDimension2D,
+    },
+  });
+  const info: AdapterInfo = {
+    name: adapter.info.description || `${adapter.info.vendor} ${adapter.info.architecture}`,
+    kind: choice,
+    tier,
+    subgroupSize: adapter.info.subgroupMinSize ?? 4,
+    features,
+    maxBindingBytes: device.limits.maxStorageBufferBindingSize,
+    halfFlushes: false,
+  };
+  const platform = { settle: settler(software ? 0.3 : 0.05), memoryBudget: memoryBudget() };
+  return new DeviceGpu(device, { ...info, halfFlushes: await halfFlushes(device, platform.settle) }, platform);
+}
+
+async function findAdapter({ adapter, toggles }: GpuOptions): Promise<{ adapter: GPUAdapter; choice: Choice }> {
+  const asked = adapter ?? process.env.NOTICE_ADAPTER;
+  const known = ["hardware", "software", "lavapipe", "swiftshader"];
+  if (asked && !known.includes(asked)) {
+    throw new AdapterError(`NOTICE_ADAPTER: got "${asked}", expected one of ${known.join(", ")}`);
+  }
+  const flags = (toggles ?? process.env.NOTICE_TOGGLES) === "safe" ? SAFE : FAST;
+  if (asked === "swiftshader") loadSwiftShader();
+  const first = await request(flags);
+  if (asked === "swiftshader") {
+    if (first?.info.description.includes("SwiftShader")) return { adapter: first, choice: "swiftshader" };
+    throw noAdapter("NOTICE_ADAPTER=swiftshader");
+  }
+  if (first) {
+    const choice = isSoftware(first.info) ? "software" : "hardware";
+    const matches = !asked || asked === choice || (asked === "lavapipe" && first.info.description.includes("llvmpipe"));
+    if (matches) return { adapter: first, choice };
+    throw new AdapterError(
+      `NOTICE_ADAPTER=${asked}: the system's adapter is ${first.info.description} (${choice}); unset NOTICE_ADAPTER to use it`,
+    );
+  }
+  if (asked) throw noAdapter(`NOTICE_ADAPTER=${asked}`);
+  loadSwiftShader();
+  const second = await request(flags);
+  if (second) return { adapter: second, choice: "swiftshader" };
+  throw noAdapter("gpu");
+}
+
+function isSoftware(info: GPUAdapterInfo): boolean {
+  return info.isFallbackAdapter || /llvmpipe|SwiftShader/i.test(info.description);
+}
+
+async function request(flags: string[]): Promise<GPUAdapter | null> {
+  const { create, globals } = await import("webgpu");
+  for (const [name, value] of Object.entries(globals))
+    if (!(name in globalThis)) Object.assign(globalThis, { [name]: value });
+  dawn = create(flags);
+  return dawn.requestAdapter({ powerPreference: "high-performance" });
+}
+
+function noAdapter(who: string): AdapterError {
+  return new AdapterError(
+    `${who}: found no adapter, expected a GPU driver with Vulkan, Mesa's lavapipe 24 or newer, or the SwiftShader of the ` +
+      "npm package @sparticuz/chromium; run `npm install` without --omit=optional, or install a driver",
+  );
+}
+
+/**
+ * Unpacks SwiftShader once into the temporary folder and loads its Vulkan loader into this process, where Dawn finds it.
+ * Must happen before Dawn first looks for Vulkan.
+ */
+function loadSwiftShader(): void {
+  const archive = swiftShaderArchive();
+  if (!archive) throw noAdapter("swiftshader");
+  const packed = readFileSync(archive);
+  const folder = join(tmpdir(), `notice-swiftshader-${createHash("sha256").update(packed).digest("hex").slice(0, 12)}`);
+  if (!existsSync(folder)) unpack(brotliDecompressSync(packed), folder);
+  const driver = join(folder, "vk_swiftshader_icd.json");
+  process.env.VK_DRIVER_FILES = driver;
+  process.env.VK_ICD_FILENAMES = driver;
+  process.env.XDG_RUNTIME_DIR ??= folder;
+  const { RTLD_NOW, RTLD_GLOBAL } = constants.dlopen as { RTLD_NOW: number; RTLD_GLOBAL: number };
+  const RTLD_NODELETE = 0x1000;
+  try {
+    process.dlopen({ exports: {} }, join(folder, "libvulkan.so.1"), RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
+  } catch (error) {
+    // The loader is no Node addon and says so; it stays loaded all the same.
+    if (!String(error).includes("did not self-register")) throw error;
+  }
+}
+
+function swiftShaderArchive(): string | undefined {
+  try {
+    const entry = createRequire(import.meta.url).resolve("@sparticuz/chromium");
+    for (let folder = dirname(entry); folder !== dirname(folder); folder = dirname(folder)) {
+      const archive = join(folder, "bin", "swiftshader.tar.br");
+      if (existsSync(archive)) return archive;
+    }
+  } catch {
+    // An optional dependency may be missing.
+  }
+  return undefined;
+}
+
+/** A plain tar of a few files; complete or not there, also with several processes at it. */
+function unpack(tar: Buffer, folder: string): void {
+  const half = `${folder}.${process.pid}`;
+  mkdirSync(half, { recursive: true });
+  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {
+    const name = tar.toString("utf8", at, tar.indexOf(0, at));
+    const length = Number.parseInt(tar.toString("utf8", at + 124, at + 136), 8);
+    const file = name.split("/").pop()!;
+    if (file !== "" && length > 0)
+      writeFileSync(join(half, file), tar.subarray(at + 512, at + 512 + length), { mode: 0o755 });
+    at += 512 + Math.ceil(length / 512) * 512;
+  }
+  try {
+    renameSync(half, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
+  }
+}
+
+/**
+ * While a promise of the device is pending, Dawn's event loop takes a whole core, which a software adapter needs itself:
+ * sleep between its turns.
+ */
+function settler(milliseconds: number) {
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  return async <T>(promise: Promise<T>): Promise<T> => {
+    let done = false;
+    const settled = promise.finally(() => {
+      done = true;
+    });
+    settled.catch(() => {});
+    while (!done) {
+      Atomics.wait(cell, 0, 0, milliseconds);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return settled;
+  };
+}
+
+function memoryBudget(): number {
+  const asked = process.env.NOTICE_MEMORY;
+  if (asked !== undefined) {
+    if (/^\d+$/.test(asked)) return Number(asked);
+    throw new AdapterError(`NOTICE_MEMORY: got "${asked}", expected a number of bytes`);
+  }
+  const limit = process.constrainedMemory?.() ?? 0;
+  const total = limit > 0 && limit < totalmem() ? limit : totalmem();
+  return Math.floor(total * 0.75);
+}
+
+function tierFrom(value: string | undefined): Tier | undefined {
+  if (value === undefined || value === "B" || value === "D") return value;
+  throw new AdapterError(`NOTICE_TIER: got "${value}", expected B or D`);
+}

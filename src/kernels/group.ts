@@ -1,0 +1,7 @@
+import type { Gpu } from "./gpu.ts";
+
+/** Invocations in a workgroup that reduces a vector: one subgroup in tier D, where barriers are dear; else 64. */
+export const groupSize = (gpu: Gpu): number => (gpu.info.tier === "D" ? gpu.info.subgroupSize : 64);
+
+/** Workgroups of 64 for one invocation an element. */
+export const groupsOf = (count: number): number => Math.ceil(count / 64);

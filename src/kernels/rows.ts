@@ -1,0 +1,13 @@
+import type { Gpu } from "./gpu.ts";
+import { groupsOf } from "./group.ts";
+import { rows as shader } from "./shaders.gen.ts";
+import { rowSize, rows as rowsOf, size, type Tensor } from "./tensor.ts";
+
+/** x with `count` rows: its own, then its row 0 again and again. Always a copy. */
+export function withRows(gpu: Gpu, label: string, x: Tensor, count: number): Tensor {
+  const y = gpu.tensor(label, [count, ...x.shape.slice(1)]);
+  const elements = size(y.shape);
+  const params = { count: elements, row_size: rowSize(x), x_rows: rowsOf(x) };
+  gpu.run(shader, {}, { x: x.memory, y: y.memory }, params, groupsOf(elements));
+  return y;
+}

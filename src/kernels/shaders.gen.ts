@@ -1,0 +1,2223 @@
+// Made by shaders/embed.ts out of shaders/*.wgsl: change those, then `npm run shaders`.
+
+import type { Shader } from "./shader.ts";
+
+/** shaders/add.wgsl */
+export const add: Shader<"a" | "b" | "y", { WG?: number }, "count" | "row_size" | "a_rows" | "b_rows"> = {
+  name: "add",
+  bindings: [{"name":"a","kind":"read"},{"name":"b","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"row_size","type":"u32"},{"name":"a_rows","type":"u32"},{"name":"b_rows","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Sum under the batch rule: y[r] = a[r] + b[r], where the operand with fewer rows stands for its row 0 repeated.
+//
+//   a [a_rows, row_size]   b [b_rows, row_size]   y [rows, row_size]
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params { count: u32, row_size: u32, a_rows: u32, b_rows: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let row = i / params.row_size;
+  let within = i % params.row_size;
+  let left = a[row_of(row, params.a_rows) * params.row_size + within];
+  y[i] = left + b[row_of(row, params.b_rows) * params.row_size + within];
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/attention-mix-subgroup.wgsl */
+export const attentionMixSubgroup: Shader<"probs" | "v" | "z", { SG: number; HEADS: number; DIM: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "batches" | "queries"> = {
+  name: "attention-mix-subgroup",
+  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
+  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Mixes the values by attention probability, for software adapters: z = probs v per head
+//
+//   probs [p_rows, HEADS, tokens, sources]   v [v_rows, sources, HEADS, DIM]   z [rows, tokens, HEADS, DIM]
+//
+// One workgroup is one subgroup and makes 12 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
+// their values (\`batches\` is 1), the queries of all rows are one long list.
+//
+// use lib/tile.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+override HEADS: u32;
+override DIM: u32;
+
+struct Params { p_rows: u32, v_rows: u32, tokens: u32, sources: u32, batches: u32, queries: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<f32>;
+@group(0) @binding(2) var<storage, read_write> z: array<f32>;
+
+fn value(first: u32, query: u32, head: u32, source: u32) -> f32 {
+  let flat = first + min(query, params.queries - 1u);
+  let at = (flat / params.tokens * HEADS + head) * params.tokens + flat % params.tokens;
+  return select(0.0, probs[at * params.sources + min(source, params.sources - 1u)], source < params.sources);
+}
+
+// Four neighbouring columns of one source; beyond the last source they meet a zero.
+fn columns(values: u32, head: u32, source: u32, column: u32) -> vec4f {
+  let at = ((values + min(source, params.sources - 1u)) * HEADS + head) * DIM + column;
+  return vec4f(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let query_tiles = (params.queries + 11u) / 12u;
+  let column_tiles = (DIM + 4u * SG - 1u) / (4u * SG);
+  let tile = linear_group(id, count);
+  if (tile >= query_tiles * column_tiles * HEADS * params.batches) { return; }
+  let query = 12u * (tile % query_tiles);
+  let own = 4u * (tile / query_tiles % column_tiles * SG + lane);
+  let column = min(own, DIM - 4u);
+  let head = tile / query_tiles / column_tiles % HEADS;
+  let batch = tile / query_tiles / column_tiles / HEADS;
+  let first = row_of(batch, params.p_rows) * params.tokens;
+  let values = row_of(batch, params.v_rows) * params.sources;
+  var total = Tile();
+  for (var start = 0u; start < params.sources; start += K_BLOCK) {
+    var block = Tile();
+    for (var s = start; s < min(start + K_BLOCK, params.sources); s += SG) {
+      let a = Rows(
+        vec4f(value(first, query + 0u, head, s + lane), value(first, query + 1u, head, s + lane), value(first, query + 2u, head, s + lane), value(first, query + 3u, head, s + lane)),
+        vec4f(value(first, query + 4u, head, s + lane), value(first, query + 5u, head, s + lane), value(first, query + 6u, head, s + lane), value(first, query + 7u, head, s + lane)),
+        vec4f(value(first, query + 8u, head, s + lane), value(first, query + 9u, head, s + lane), value(first, query + 10u, head, s + lane), value(first, query + 11u, head, s + lane)),
+      );
+      accumulate(&block, from_lane_0(a), columns(values, head, s + 0u, column));
+      accumulate(&block, from_lane_1(a), columns(values, head, s + 1u, column));
+      accumulate(&block, from_lane_2(a), columns(values, head, s + 2u, column));
+      accumulate(&block, from_lane_3(a), columns(values, head, s + 3u, column));
+      if (SG > 4u) {
+        accumulate(&block, from_lane_4(a), columns(values, head, s + 4u, column));
+        accumulate(&block, from_lane_5(a), columns(values, head, s + 5u, column));
+        accumulate(&block, from_lane_6(a), columns(values, head, s + 6u, column));
+        accumulate(&block, from_lane_7(a), columns(values, head, s + 7u, column));
+      }
+    }
+    add_block(&total, &block);
+  }
+  if (own >= DIM) { return; }
+  for (var i = 0u; i < min(12u, params.queries - query); i++) {
+    let at = ((batch * params.tokens + query + i) * HEADS + head) * DIM + own;
+    let value = tile_row(&total, i);
+    for (var j = 0u; j < 4u; j++) { z[at + j] = value[j]; }
+  }
+}
+
+// A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+//
+// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
+// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
+// these cost more than the arithmetic.
+//
+// Sums are kept in two levels, blocks of K_BLOCK and the total, so that rounding grows with the root of the block length.
+// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
+
+const K_BLOCK = 16u;
+
+// One value of each of the 12 rows.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
+  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+}
+
+// t += rows x columns, the outer product.
+fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+}
+
+// The accumulators of a block live in a loop of their own: software adapters keep them in registers only then.
+fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
+  (*total).r0 += (*block).r0;
+  (*total).r1 += (*block).r1;
+  (*total).r2 += (*block).r2;
+  (*total).r3 += (*block).r3;
+  (*total).r4 += (*block).r4;
+  (*total).r5 += (*block).r5;
+  (*total).r6 += (*block).r6;
+  (*total).r7 += (*block).r7;
+  (*total).r8 += (*block).r8;
+  (*total).r9 += (*block).r9;
+  (*total).r10 += (*block).r10;
+  (*total).r11 += (*block).r11;
+}
+
+fn from_lane_0(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u)); }
+fn from_lane_1(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u)); }
+fn from_lane_2(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u)); }
+fn from_lane_3(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u)); }
+fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u)); }
+fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
+fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
+fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
+
+fn tile_row(t: ptr<function, Tile>, row: u32) -> vec4f {
+  switch row {
+    case 0u: { return (*t).r0; }
+    case 1u: { return (*t).r1; }
+    case 2u: { return (*t).r2; }
+    case 3u: { return (*t).r3; }
+    case 4u: { return (*t).r4; }
+    case 5u: { return (*t).r5; }
+    case 6u: { return (*t).r6; }
+    case 7u: { return (*t).r7; }
+    case 8u: { return (*t).r8; }
+    case 9u: { return (*t).r9; }
+    case 10u: { return (*t).r10; }
+    case 11u: { return (*t).r11; }
+    default: { return vec4f(); }
+  }
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/attention-mix.wgsl */
+export const attentionMix: Shader<"probs" | "v" | "z", { WG?: number; HEADS: number; DIM: number }, "count" | "p_rows" | "v_rows" | "tokens" | "sources"> = {
+  name: "attention-mix",
+  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Mixes the values by attention probability, for GPUs: z = probs v per head
+//
+//   probs [p_rows, HEADS, tokens, sources]   v [v_rows, sources, HEADS, DIM]   z [rows, tokens, HEADS, DIM]
+//
+// One invocation an element; neighbouring invocations read neighbouring values. The sum has two levels, blocks of
+// 16 sources and the total.
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+override HEADS: u32;
+override DIM: u32;
+
+struct Params { count: u32, p_rows: u32, v_rows: u32, tokens: u32, sources: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<f32>;
+@group(0) @binding(2) var<storage, read_write> z: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let d = i % DIM;
+  let head = i / DIM % HEADS;
+  let token = i / DIM / HEADS % params.tokens;
+  let row = i / DIM / HEADS / params.tokens;
+  let p = ((row_of(row, params.p_rows) * HEADS + head) * params.tokens + token) * params.sources;
+  let values = (row_of(row, params.v_rows) * params.sources * HEADS + head) * DIM + d;
+  var total = 0.0;
+  var block = 0.0;
+  for (var s = 0u; s < params.sources; s++) {
+    block = fma(probs[p + s], v[values + s * HEADS * DIM], block);
+    if (s % 16u == 15u) {
+      total += block;
+      block = 0.0;
+    }
+  }
+  z[i] = total + block;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/attention-scores-subgroup.wgsl */
+export const attentionScoresSubgroup: Shader<"q" | "k" | "y", { SG: number; HEADS: number; DIM: number; CAUSAL: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "batches" | "queries" | "scale" | "minus_infinity"> = {
+  name: "attention-scores-subgroup",
+  bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Attention scores for software adapters: y = scale q k^T per head, and -inf where a later token would be seen (CAUSAL)
+//
+//   q [q_rows, tokens, HEADS, DIM]   k [k_rows, sources, HEADS, DIM]   y [rows, HEADS, tokens, sources]
+//
+// One workgroup is one subgroup and makes 12 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
+// keys (\`batches\` is 1), the queries of all rows are one long list.
+//
+// use lib/tile.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+override HEADS: u32;
+override DIM: u32;
+override CAUSAL: bool;
+
+struct Params {
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, batches: u32, queries: u32, scale: f32, minus_infinity: f32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+fn value(first: u32, query: u32, head: u32, d: u32) -> f32 {
+  return q[((first + min(query, params.queries - 1u)) * HEADS + head) * DIM + d];
+}
+
+fn columns(at: vec4u, d: u32) -> vec4f {
+  return vec4f(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let query_tiles = (params.queries + 11u) / 12u;
+  let source_tiles = (params.sources + 4u * SG - 1u) / (4u * SG);
+  let tile = linear_group(id, count);
+  if (tile >= query_tiles * source_tiles * HEADS * params.batches) { return; }
+  let query = 12u * (tile % query_tiles);
+  let source = 4u * (tile / query_tiles % source_tiles * SG + lane);
+  let head = tile / query_tiles / source_tiles % HEADS;
+  let batch = tile / query_tiles / source_tiles / HEADS;
+  let first = row_of(batch, params.q_rows) * params.tokens;
+  let sources = min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
+  let keys = ((row_of(batch, params.k_rows) * params.sources + sources) * HEADS + head) * DIM;
+  var total = Tile();
+  for (var start = 0u; start < DIM; start += K_BLOCK) {
+    var block = Tile();
+    for (var d = start; d < min(start + K_BLOCK, DIM); d += SG) {
+      let a = Rows(
+        vec4f(value(first, query + 0u, head, d + lane), value(first, query + 1u, head, d + lane), value(first, query + 2u, head, d + lane), value(first, query + 3u, head, d + lane)),
+        vec4f(value(first, query + 4u, head, d + lane), value(first, query + 5u, head, d + lane), value(first, query + 6u, head, d + lane), value(first, query + 7u, head, d + lane)),
+        vec4f(value(first, query + 8u, head, d + lane), value(first, query + 9u, head, d + lane), value(first, query + 10u, head, d + lane), value(first, query + 11u, head, d + lane)),
+      );
+      accumulate(&block, from_lane_0(a), columns(keys, d + 0u));
+      accumulate(&block, from_lane_1(a), columns(keys, d + 1u));
+      accumulate(&block, from_lane_2(a), columns(keys, d + 2u));
+      accumulate(&block, from_lane_3(a), columns(keys, d + 3u));
+      if (SG > 4u) {
+        accumulate(&block, from_lane_4(a), columns(keys, d + 4u));
+        accumulate(&block, from_lane_5(a), columns(keys, d + 5u));
+        accumulate(&block, from_lane_6(a), columns(keys, d + 6u));
+        accumulate(&block, from_lane_7(a), columns(keys, d + 7u));
+      }
+    }
+    add_block(&total, &block);
+  }
+  for (var i = 0u; i < min(12u, params.queries - query); i++) {
+    let flat = batch * params.tokens + query + i;
+    let token = flat % params.tokens;
+    let at = (flat / params.tokens * HEADS + head) * params.tokens + token;
+    let value = tile_row(&total, i) * params.scale;
+    for (var j = 0u; j < 4u; j++) {
+      if (source + j >= params.sources) { break; }
+      let hidden = CAUSAL && source + j + params.tokens > token + params.sources;
+      y[at * params.sources + source + j] = select(value[j], params.minus_infinity, hidden);
+    }
+  }
+}
+
+// A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+//
+// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
+// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
+// these cost more than the arithmetic.
+//
+// Sums are kept in two levels, blocks of K_BLOCK and the total, so that rounding grows with the root of the block length.
+// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
+
+const K_BLOCK = 16u;
+
+// One value of each of the 12 rows.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
+  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+}
+
+// t += rows x columns, the outer product.
+fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+}
+
+// The accumulators of a block live in a loop of their own: software adapters keep them in registers only then.
+fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
+  (*total).r0 += (*block).r0;
+  (*total).r1 += (*block).r1;
+  (*total).r2 += (*block).r2;
+  (*total).r3 += (*block).r3;
+  (*total).r4 += (*block).r4;
+  (*total).r5 += (*block).r5;
+  (*total).r6 += (*block).r6;
+  (*total).r7 += (*block).r7;
+  (*total).r8 += (*block).r8;
+  (*total).r9 += (*block).r9;
+  (*total).r10 += (*block).r10;
+  (*total).r11 += (*block).r11;
+}
+
+fn from_lane_0(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u)); }
+fn from_lane_1(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u)); }
+fn from_lane_2(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u)); }
+fn from_lane_3(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u)); }
+fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u)); }
+fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
+fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
+fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
+
+fn tile_row(t: ptr<function, Tile>, row: u32) -> vec4f {
+  switch row {
+    case 0u: { return (*t).r0; }
+    case 1u: { return (*t).r1; }
+    case 2u: { return (*t).r2; }
+    case 3u: { return (*t).r3; }
+    case 4u: { return (*t).r4; }
+    case 5u: { return (*t).r5; }
+    case 6u: { return (*t).r6; }
+    case 7u: { return (*t).r7; }
+    case 8u: { return (*t).r8; }
+    case 9u: { return (*t).r9; }
+    case 10u: { return (*t).r10; }
+    case 11u: { return (*t).r11; }
+    default: { return vec4f(); }
+  }
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/attention-scores.wgsl */
+export const attentionScores: Shader<"q" | "k" | "y", { WG?: number; HEADS: number; DIM: number; CAUSAL: boolean }, "count" | "q_rows" | "k_rows" | "tokens" | "sources" | "scale" | "minus_infinity"> = {
+  name: "attention-scores",
+  bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Attention scores for GPUs: y = scale q k^T per head, and -inf where a later token would be seen (CAUSAL)
+//
+//   q [q_rows, tokens, HEADS, DIM]   k [k_rows, sources, HEADS, DIM]   y [rows, HEADS, tokens, sources]
+//
+// One invocation a score; neighbouring invocations share their query.
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+override HEADS: u32;
+override DIM: u32;
+override CAUSAL: bool;
+
+struct Params {
+  count: u32, q_rows: u32, k_rows: u32, tokens: u32, sources: u32, scale: f32, minus_infinity: f32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let source = i % params.sources;
+  let token = i / params.sources % params.tokens;
+  let head = i / params.sources / params.tokens % HEADS;
+  let row = i / params.sources / params.tokens / HEADS;
+  let query = ((row_of(row, params.q_rows) * params.tokens + token) * HEADS + head) * DIM;
+  let key = ((row_of(row, params.k_rows) * params.sources + source) * HEADS + head) * DIM;
+  var parts = vec4f();
+  for (var d = 0u; d < DIM; d += 4u) {
+    let a = vec4f(q[query + d], q[query + d + 1u], q[query + d + 2u], q[query + d + 3u]);
+    let b = vec4f(k[key + d], k[key + d + 1u], k[key + d + 2u], k[key + d + 3u]);
+    parts = fma(a, b, parts);
+  }
+  let score = ((parts.x + parts.y) + (parts.z + parts.w)) * params.scale;
+  let hidden = CAUSAL && source + params.tokens > token + params.sources;
+  y[i] = select(score, params.minus_infinity, hidden);
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/columns.wgsl */
+export const columns: Shader<"x" | "y", { WG?: number }, "count" | "x_width" | "first" | "width"> = {
+  name: "columns",
+  bindings: [{"name":"x","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"x_width","type":"u32"},{"name":"first","type":"u32"},{"name":"width","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// A block of columns: y[v] = x[v, first .. first + width]
+//
+//   x [vectors, x_width]   y [vectors, width]
+//
+// Takes q, k and v out of a fused projection.
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params { count: u32, x_width: u32, first: u32, width: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  y[i] = x[i / params.width * params.x_width + params.first + i % params.width];
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/gather.wgsl */
+export const gather: Shader<"table" | "ids" | "y", { WG?: number; WIDTH: number; HALF: boolean; HALF_FLUSHES?: boolean }, "count"> = {
+  name: "gather",
+  bindings: [{"name":"table","kind":"read"},{"name":"ids","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Rows of a table: y[i] = table[ids[i]]
+//
+//   table [entries, WIDTH], float32, or float16 two to a word (HALF)   ids [count]   y [count, WIDTH]
+//
+// use lib/half.wgsl
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+override WIDTH: u32;
+override HALF: bool;
+
+struct Params { count: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> table: array<u32>;
+@group(0) @binding(1) var<storage, read> ids: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let at = ids[i / WIDTH] * WIDTH + i % WIDTH;
+  if (HALF) {
+    let pair = open_half(table[at / 2u]);
+    y[i] = select(pair.x, pair.y, at % 2u == 1u);
+  } else {
+    y[i] = bitcast<f32>(table[at]);
+  }
+}
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/gelu.wgsl */
+export const gelu: Shader<"x" | "y", { WG?: number }, "count"> = {
+  name: "gelu",
+  bindings: [{"name":"x","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// The exact GELU: y = x / 2 (1 + erf(x / sqrt 2))
+//
+//   x, y  [count]
+//
+// use lib/erf.wgsl
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params { count: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  y[i] = 0.5 * x[i] * (1.0 + erf(x[i] * 0.70710678));
+}
+
+// erf(x) within 2 ulp of float32.
+//
+//   |x| <= 0.9:  x + x q(x^2);   else  sign(x) (1 - exp(-|x| - |x| p(|x|))),  which is 1 from 4 on
+//
+// Coefficients: fit-coefficients.py.
+// use lib/exp.wgsl
+
+fn erf(x: f32) -> f32 {
+  let s = x * x;
+  var q = fma(s, 7.954432e-05, -0.0008042254);
+  q = fma(q, s, 0.0051919506);
+  q = fma(q, s, -0.026855625);
+  q = fma(q, s, 0.11283625);
+  q = fma(q, s, -0.3761263);
+  q = fma(q, s, 0.12837917);
+  let near = fma(q, x, x);
+  let t = min(abs(x), 4.0);
+  var p = fma(t, -2.320718e-06, 3.696644e-05);
+  p = fma(p, t, -0.00023444417);
+  p = fma(p, t, 0.00057208585);
+  p = fma(p, t, 0.0016802973);
+  p = fma(p, t, -0.021101736);
+  p = fma(p, t, 0.10405312);
+  p = fma(p, t, 0.63614583);
+  p = fma(p, t, 0.12845571);
+  let far = sign(x) * (1.0 - exp_exact(-fma(p, t, t)));
+  return select(far, near, abs(x) <= 0.9);
+}
+
+// exp(x) within 1 ulp of float32 on every adapter; the built-in is off by more on some of them.
+//
+//   exp(x) = 2^n exp(r),  n = round(x / ln 2),  r = x - n ln 2 in two steps,  |r| <= ln 2 / 2
+//
+// Below -87 the result is 0 (no subnormal numbers), above 88.72 it is not needed here.
+// Coefficients: fit-coefficients.py.
+fn exp_exact(x: f32) -> f32 {
+  let n = round(max(x, -87.0) * 1.44269504);
+  let r = fma(n, -1.4286068e-6, fma(n, -0.69314575, max(x, -87.0)));
+  var p = fma(r, 0.0013821025, 0.00836867);
+  p = fma(p, r, 0.041668262);
+  p = fma(p, r, 0.16666521);
+  p = fma(p, r, 0.49999994);
+  let e = fma(r * r, p, r) + 1.0;
+  let scaled = bitcast<f32>(bitcast<u32>(e) + (bitcast<u32>(i32(n)) << 23u));
+  return select(scaled, 0.0, x < -87.0);
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/head-change.wgsl */
+export const headChange: Shader<"now" | "before" | "y", { WG?: number }, "count" | "heads" | "tokens" | "width" | "now_rows" | "before_rows"> = {
+  name: "head-change",
+  bindings: [{"name":"now","kind":"read"},{"name":"before","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"heads","type":"u32"},{"name":"tokens","type":"u32"},{"name":"width","type":"u32"},{"name":"now_rows","type":"u32"},{"name":"before_rows","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// What replaced head results add to the attention's output: y[r, t] = sum over h of (now[r, h, t] - before[r, h, t])
+//
+//   now [now_rows, heads, tokens, width]   before [before_rows, …]   y [rows, tokens, width]
+//
+// With nothing replaced every difference is zero, so the output keeps its bits.
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params { count: u32, heads: u32, tokens: u32, width: u32, now_rows: u32, before_rows: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> now: array<f32>;
+@group(0) @binding(1) var<storage, read> before: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let size = params.tokens * params.width;
+  let row = i / size;
+  let within = i % size;
+  var total = 0.0;
+  for (var h = 0u; h < params.heads; h++) {
+    let a = now[(row_of(row, params.now_rows) * params.heads + h) * size + within];
+    total += a - before[(row_of(row, params.before_rows) * params.heads + h) * size + within];
+  }
+  y[i] = total;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/isolate-heads.wgsl */
+export const isolateHeads: Shader<"z" | "y", { WG?: number }, "count" | "tokens" | "heads" | "dim"> = {
+  name: "isolate-heads",
+  bindings: [{"name":"z","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"tokens","type":"u32"},{"name":"heads","type":"u32"},{"name":"dim","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Each head's context alone: y[r, h, t] = z[r, t] with all heads but h set to zero
+//
+//   z [rows, tokens, heads, dim]   y [rows, heads, tokens, heads, dim]
+//
+// The output projection of y is what each head adds to the residual stream.
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params { count: u32, tokens: u32, heads: u32, dim: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> z: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let width = params.heads * params.dim;
+  let within = i % width;
+  let token = i / width % params.tokens;
+  let head = i / width / params.tokens % params.heads;
+  let row = i / width / params.tokens / params.heads;
+  y[i] = select(0.0, z[(row * params.tokens + token) * width + within], within / params.dim == head);
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/layer-norm.wgsl */
+export const layerNorm: Shader<"x" | "residual" | "weight" | "bias" | "y", { WG: number; WIDTH: number; EPS: number; RESIDUAL: boolean }, "vectors" | "row_size" | "x_rows" | "residual_rows"> = {
+  name: "layer-norm",
+  bindings: [{"name":"x","kind":"read"},{"name":"residual","kind":"read"},{"name":"weight","kind":"read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"row_size","type":"u32"},{"name":"x_rows","type":"u32"},{"name":"residual_rows","type":"u32"}],
+  code: {
+    subgroup: `enable subgroups;
+requires immediate_address_space;
+// LayerNorm over the last axis: y = (s - mean) / sqrt(variance + EPS) * weight + bias,  s = x + residual
+//
+//   x             [x_rows, row_size / WIDTH, WIDTH]     residual the same with residual_rows (bound to x without RESIDUAL)
+//   y             [rows, row_size / WIDTH, WIDTH]
+//   weight, bias  [WIDTH]
+//
+// One workgroup per vector, two passes: mean first, then variance about that mean,
+// because E[s^2] - E[s]^2 cancels badly when the mean is large.
+//
+// use lib/reduce.wgsl
+// use lib/grid.wgsl
+
+override WG: u32;
+override WIDTH: u32;
+override EPS: f32;
+override RESIDUAL: bool;
+
+struct Params { vectors: u32, row_size: u32, x_rows: u32, residual_rows: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> residual: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let vector = linear_group(id, count);
+  if (vector >= params.vectors) { return; }
+  let out = vector * WIDTH;
+  let row = out / params.row_size;
+  let within = out % params.row_size;
+  let own = row_of(row, params.x_rows) * params.row_size + within;
+  let beside = row_of(row, params.residual_rows) * params.row_size + within;
+
+  var total = 0.0;
+  for (var i = lane; i < WIDTH; i += WG) {
+    var s = x[own + i];
+    if (RESIDUAL) { s += residual[beside + i]; }
+    y[out + i] = s;
+    total += s;
+  }
+  let mean = group_sum(total, lane) / f32(WIDTH);
+  var squares = 0.0;
+  for (var i = lane; i < WIDTH; i += WG) {
+    let d = y[out + i] - mean;
+    squares += d * d;
+  }
+  let scale = 1.0 / sqrt(group_sum(squares, lane) / f32(WIDTH) + EPS);
+  for (var i = lane; i < WIDTH; i += WG) {
+    y[out + i] = (y[out + i] - mean) * scale * weight[i] + bias[i];
+  }
+}
+
+// Sums and maxima over a workgroup that is one subgroup: no barrier, no workgroup memory.
+// For software adapters, where a barrier costs more than the sum.
+
+fn group_sum(value: f32, lane: u32) -> f32 { return subgroupAdd(value); }
+
+fn group_max(value: f32, lane: u32) -> f32 { return subgroupMax(value); }
+
+fn group_min_index(value: u32, lane: u32) -> u32 { return subgroupMin(value); }
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+    workgroup: `requires immediate_address_space;
+// LayerNorm over the last axis: y = (s - mean) / sqrt(variance + EPS) * weight + bias,  s = x + residual
+//
+//   x             [x_rows, row_size / WIDTH, WIDTH]     residual the same with residual_rows (bound to x without RESIDUAL)
+//   y             [rows, row_size / WIDTH, WIDTH]
+//   weight, bias  [WIDTH]
+//
+// One workgroup per vector, two passes: mean first, then variance about that mean,
+// because E[s^2] - E[s]^2 cancels badly when the mean is large.
+//
+// use lib/reduce.wgsl
+// use lib/grid.wgsl
+
+override WG: u32;
+override WIDTH: u32;
+override EPS: f32;
+override RESIDUAL: bool;
+
+struct Params { vectors: u32, row_size: u32, x_rows: u32, residual_rows: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> residual: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let vector = linear_group(id, count);
+  if (vector >= params.vectors) { return; }
+  let out = vector * WIDTH;
+  let row = out / params.row_size;
+  let within = out % params.row_size;
+  let own = row_of(row, params.x_rows) * params.row_size + within;
+  let beside = row_of(row, params.residual_rows) * params.row_size + within;
+
+  var total = 0.0;
+  for (var i = lane; i < WIDTH; i += WG) {
+    var s = x[own + i];
+    if (RESIDUAL) { s += residual[beside + i]; }
+    y[out + i] = s;
+    total += s;
+  }
+  let mean = group_sum(total, lane) / f32(WIDTH);
+  var squares = 0.0;
+  for (var i = lane; i < WIDTH; i += WG) {
+    let d = y[out + i] - mean;
+    squares += d * d;
+  }
+  let scale = 1.0 / sqrt(group_sum(squares, lane) / f32(WIDTH) + EPS);
+  for (var i = lane; i < WIDTH; i += WG) {
+    y[out + i] = (y[out + i] - mean) * scale * weight[i] + bias[i];
+  }
+}
+
+// Sums and maxima over a workgroup by a tree in workgroup memory: needs no subgroups. WG is a power of two.
+
+var<workgroup> tree: array<f32, WG>;
+var<workgroup> index_tree: array<u32, WG>;
+
+fn group_sum(value: f32, lane: u32) -> f32 {
+  tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { tree[lane] += tree[lane + half]; }
+  }
+  let total = workgroupUniformLoad(&tree[0]);
+  workgroupBarrier();
+  return total;
+}
+
+fn group_max(value: f32, lane: u32) -> f32 {
+  tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { tree[lane] = max(tree[lane], tree[lane + half]); }
+  }
+  let largest = workgroupUniformLoad(&tree[0]);
+  workgroupBarrier();
+  return largest;
+}
+
+fn group_min_index(value: u32, lane: u32) -> u32 {
+  index_tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { index_tree[lane] = min(index_tree[lane], index_tree[lane + half]); }
+  }
+  let smallest = workgroupUniformLoad(&index_tree[0]);
+  workgroupBarrier();
+  return smallest;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/logit-scores.wgsl */
+export const logitScores: Shader<"logits" | "clean" | "scores", { WG: number }, "rows" | "width" | "correct" | "incorrect"> = {
+  name: "logit-scores",
+  bindings: [{"name":"logits","kind":"read"},{"name":"clean","kind":"read"},{"name":"scores","kind":"read_write"}],
+  params: [{"name":"rows","type":"u32"},{"name":"width","type":"u32"},{"name":"correct","type":"u32"},{"name":"incorrect","type":"u32"}],
+  code: {
+    subgroup: `enable subgroups;
+requires immediate_address_space;
+// What a sweep keeps of a row of logits z, given the logits c of the clean run:
+//
+//   scores [rows, 9]: z[correct], z[incorrect], max z, sum exp(z - max z), argmax z (its index, as a number),
+//                     rank of the correct answer (1 = largest), number of NaN and Inf, sum exp(c - max c),
+//                     sum p ((c - max c) - (z - max z)) with p = softmax c
+//
+//   logits [rows, width]   clean [width]   answers [2]
+//
+// One workgroup a row; the sums never depend on how many rows there are. The logarithms are left to the host: with them
+// logsumexp z = max z + log of the sum, KL(p || softmax z) = the last sum - log of the clean sum + log of the sum.
+//
+// use lib/reduce.wgsl
+// use lib/grid.wgsl
+// use lib/exp.wgsl
+
+override WG: u32;
+
+struct Params { rows: u32, width: u32, correct: u32, incorrect: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> clean: array<f32>;
+@group(0) @binding(2) var<storage, read_write> scores: array<f32>;
+
+fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row = linear_group(id, count);
+  if (row >= params.rows) { return; }
+  let at = row * params.width;
+  let answer = logits[at + params.correct];
+
+  var largest = -3.4e38;
+  var clean_largest = -3.4e38;
+  var above = 0.0;
+  var broken = 0.0;
+  for (var i = lane; i < params.width; i += WG) {
+    let z = logits[at + i];
+    largest = max(largest, z);
+    clean_largest = max(clean_largest, clean[i]);
+    above += select(0.0, 1.0, z > answer);
+    broken += select(1.0, 0.0, finite(z));
+  }
+  largest = group_max(largest, lane);
+  clean_largest = group_max(clean_largest, lane);
+  let rank = group_sum(above, lane) + 1.0;
+  let not_finite = group_sum(broken, lane);
+
+  var total = 0.0;
+  var clean_total = 0.0;
+  var first = 0xffffffffu;
+  for (var i = lane; i < params.width; i += WG) {
+    let z = logits[at + i];
+    total += exp_exact(z - largest);
+    clean_total += exp_exact(clean[i] - clean_largest);
+    if (z == largest) { first = min(first, i); }
+  }
+  let sum = group_sum(total, lane);
+  let clean_sum = group_sum(clean_total, lane);
+  let top = group_min_index(first, lane);
+
+  var divergence = 0.0;
+  for (var i = lane; i < params.width; i += WG) {
+    let p = exp_exact(clean[i] - clean_largest) / clean_sum;
+    divergence += p * ((clean[i] - clean_largest) - (logits[at + i] - largest));
+  }
+  divergence = group_sum(divergence, lane);
+
+  if (lane == 0u) {
+    let out = 9u * row;
+    scores[out] = answer;
+    scores[out + 1u] = logits[at + params.incorrect];
+    scores[out + 2u] = largest;
+    scores[out + 3u] = sum;
+    scores[out + 4u] = f32(top);
+    scores[out + 5u] = rank;
+    scores[out + 6u] = not_finite;
+    scores[out + 7u] = clean_sum;
+    scores[out + 8u] = divergence;
+  }
+}
+
+// Sums and maxima over a workgroup that is one subgroup: no barrier, no workgroup memory.
+// For software adapters, where a barrier costs more than the sum.
+
+fn group_sum(value: f32, lane: u32) -> f32 { return subgroupAdd(value); }
+
+fn group_max(value: f32, lane: u32) -> f32 { return subgroupMax(value); }
+
+fn group_min_index(value: u32, lane: u32) -> u32 { return subgroupMin(value); }
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
+// exp(x) within 1 ulp of float32 on every adapter; the built-in is off by more on some of them.
+//
+//   exp(x) = 2^n exp(r),  n = round(x / ln 2),  r = x - n ln 2 in two steps,  |r| <= ln 2 / 2
+//
+// Below -87 the result is 0 (no subnormal numbers), above 88.72 it is not needed here.
+// Coefficients: fit-coefficients.py.
+fn exp_exact(x: f32) -> f32 {
+  let n = round(max(x, -87.0) * 1.44269504);
+  let r = fma(n, -1.4286068e-6, fma(n, -0.69314575, max(x, -87.0)));
+  var p = fma(r, 0.0013821025, 0.00836867);
+  p = fma(p, r, 0.041668262);
+  p = fma(p, r, 0.16666521);
+  p = fma(p, r, 0.49999994);
+  let e = fma(r * r, p, r) + 1.0;
+  let scaled = bitcast<f32>(bitcast<u32>(e) + (bitcast<u32>(i32(n)) << 23u));
+  return select(scaled, 0.0, x < -87.0);
+}
+`,
+    workgroup: `requires immediate_address_space;
+// What a sweep keeps of a row of logits z, given the logits c of the clean run:
+//
+//   scores [rows, 9]: z[correct], z[incorrect], max z, sum exp(z - max z), argmax z (its index, as a number),
+//                     rank of the correct answer (1 = largest), number of NaN and Inf, sum exp(c - max c),
+//                     sum p ((c - max c) - (z - max z)) with p = softmax c
+//
+//   logits [rows, width]   clean [width]   answers [2]
+//
+// One workgroup a row; the sums never depend on how many rows there are. The logarithms are left to the host: with them
+// logsumexp z = max z + log of the sum, KL(p || softmax z) = the last sum - log of the clean sum + log of the sum.
+//
+// use lib/reduce.wgsl
+// use lib/grid.wgsl
+// use lib/exp.wgsl
+
+override WG: u32;
+
+struct Params { rows: u32, width: u32, correct: u32, incorrect: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> clean: array<f32>;
+@group(0) @binding(2) var<storage, read_write> scores: array<f32>;
+
+fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row = linear_group(id, count);
+  if (row >= params.rows) { return; }
+  let at = row * params.width;
+  let answer = logits[at + params.correct];
+
+  var largest = -3.4e38;
+  var clean_largest = -3.4e38;
+  var above = 0.0;
+  var broken = 0.0;
+  for (var i = lane; i < params.width; i += WG) {
+    let z = logits[at + i];
+    largest = max(largest, z);
+    clean_largest = max(clean_largest, clean[i]);
+    above += select(0.0, 1.0, z > answer);
+    broken += select(1.0, 0.0, finite(z));
+  }
+  largest = group_max(largest, lane);
+  clean_largest = group_max(clean_largest, lane);
+  let rank = group_sum(above, lane) + 1.0;
+  let not_finite = group_sum(broken, lane);
+
+  var total = 0.0;
+  var clean_total = 0.0;
+  var first = 0xffffffffu;
+  for (var i = lane; i < params.width; i += WG) {
+    let z = logits[at + i];
+    total += exp_exact(z - largest);
+    clean_total += exp_exact(clean[i] - clean_largest);
+    if (z == largest) { first = min(first, i); }
+  }
+  let sum = group_sum(total, lane);
+  let clean_sum = group_sum(clean_total, lane);
+  let top = group_min_index(first, lane);
+
+  var divergence = 0.0;
+  for (var i = lane; i < params.width; i += WG) {
+    let p = exp_exact(clean[i] - clean_largest) / clean_sum;
+    divergence += p * ((clean[i] - clean_largest) - (logits[at + i] - largest));
+  }
+  divergence = group_sum(divergence, lane);
+
+  if (lane == 0u) {
+    let out = 9u * row;
+    scores[out] = answer;
+    scores[out + 1u] = logits[at + params.incorrect];
+    scores[out + 2u] = largest;
+    scores[out + 3u] = sum;
+    scores[out + 4u] = f32(top);
+    scores[out + 5u] = rank;
+    scores[out + 6u] = not_finite;
+    scores[out + 7u] = clean_sum;
+    scores[out + 8u] = divergence;
+  }
+}
+
+// Sums and maxima over a workgroup by a tree in workgroup memory: needs no subgroups. WG is a power of two.
+
+var<workgroup> tree: array<f32, WG>;
+var<workgroup> index_tree: array<u32, WG>;
+
+fn group_sum(value: f32, lane: u32) -> f32 {
+  tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { tree[lane] += tree[lane + half]; }
+  }
+  let total = workgroupUniformLoad(&tree[0]);
+  workgroupBarrier();
+  return total;
+}
+
+fn group_max(value: f32, lane: u32) -> f32 {
+  tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { tree[lane] = max(tree[lane], tree[lane + half]); }
+  }
+  let largest = workgroupUniformLoad(&tree[0]);
+  workgroupBarrier();
+  return largest;
+}
+
+fn group_min_index(value: u32, lane: u32) -> u32 {
+  index_tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { index_tree[lane] = min(index_tree[lane], index_tree[lane + half]); }
+  }
+  let smallest = workgroupUniformLoad(&index_tree[0]);
+  workgroupBarrier();
+  return smallest;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
+// exp(x) within 1 ulp of float32 on every adapter; the built-in is off by more on some of them.
+//
+//   exp(x) = 2^n exp(r),  n = round(x / ln 2),  r = x - n ln 2 in two steps,  |r| <= ln 2 / 2
+//
+// Below -87 the result is 0 (no subnormal numbers), above 88.72 it is not needed here.
+// Coefficients: fit-coefficients.py.
+fn exp_exact(x: f32) -> f32 {
+  let n = round(max(x, -87.0) * 1.44269504);
+  let r = fma(n, -1.4286068e-6, fma(n, -0.69314575, max(x, -87.0)));
+  var p = fma(r, 0.0013821025, 0.00836867);
+  p = fma(p, r, 0.041668262);
+  p = fma(p, r, 0.16666521);
+  p = fma(p, r, 0.49999994);
+  let e = fma(r * r, p, r) + 1.0;
+  let scaled = bitcast<f32>(bitcast<u32>(e) + (bitcast<u32>(i32(n)) << 23u));
+  return select(scaled, 0.0, x < -87.0);
+}
+`,
+  },
+};
+
+/** shaders/matmul-subgroup-half.wgsl */
+export const matmulSubgroupHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n"> = {
+  name: "matmul-subgroup-half",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters: y = x W^T + b, weights in float16, two inputs to a word
+//
+//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//
+// One workgroup is one subgroup and makes 12 rows times 4 SG columns (lib/tile.wgsl).
+//
+// use lib/tile.wgsl
+// use lib/grid.wgsl
+// use lib/half.wgsl
+
+override SG: u32;
+override K: u32;
+override BIAS: bool;
+
+struct Params { vectors: u32, n: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+fn even(w: vec4u) -> vec4f {
+  return vec4f(open_half(w.x).x, open_half(w.y).x, open_half(w.z).x, open_half(w.w).x);
+}
+
+fn odd(w: vec4u) -> vec4f {
+  return vec4f(open_half(w.x).y, open_half(w.y).y, open_half(w.z).y, open_half(w.w).y);
+}
+
+fn value(row: u32, k: u32) -> f32 {
+  return x[min(row, params.vectors - 1u) * K + k];
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + 11u) / 12u;
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
+  let row = 12u * (tile % row_tiles);
+  let own = tile / row_tiles * SG + lane;
+  let texel = min(own, texels - 1u);
+  var total = Tile();
+  for (var start = 0u; start < K; start += K_BLOCK) {
+    var block = Tile();
+    for (var k = start; k < min(start + K_BLOCK, K); k += SG) {
+      let mine = min(k + lane, K - 1u);
+      let inside = select(0.0, 1.0, k + lane < K);
+      var a = Rows(
+        vec4f(value(row + 0u, mine), value(row + 1u, mine), value(row + 2u, mine), value(row + 3u, mine)),
+        vec4f(value(row + 4u, mine), value(row + 5u, mine), value(row + 6u, mine), value(row + 7u, mine)),
+        vec4f(value(row + 8u, mine), value(row + 9u, mine), value(row + 10u, mine), value(row + 11u, mine)),
+      );
+      if (K % SG != 0u) { a = Rows(a.a * inside, a.b * inside, a.c * inside); }
+      let w0 = textureLoad(weight, vec2u(texel, min(k / 2u + 0u, K / 2u - 1u)), 0);
+      accumulate(&block, from_lane_0(a), even(w0));
+      accumulate(&block, from_lane_1(a), odd(w0));
+      let w2 = textureLoad(weight, vec2u(texel, min(k / 2u + 1u, K / 2u - 1u)), 0);
+      accumulate(&block, from_lane_2(a), even(w2));
+      accumulate(&block, from_lane_3(a), odd(w2));
+      if (SG > 4u) {
+        let w4 = textureLoad(weight, vec2u(texel, min(k / 2u + 2u, K / 2u - 1u)), 0);
+        accumulate(&block, from_lane_4(a), even(w4));
+        accumulate(&block, from_lane_5(a), odd(w4));
+        let w6 = textureLoad(weight, vec2u(texel, min(k / 2u + 3u, K / 2u - 1u)), 0);
+        accumulate(&block, from_lane_6(a), even(w6));
+        accumulate(&block, from_lane_7(a), odd(w6));
+      }
+    }
+    add_block(&total, &block);
+  }
+  if (own >= texels) { return; }
+  let first = 4u * own;
+  var b = vec4f();
+  if (BIAS) {
+    for (var j = 0u; j < min(4u, params.n - first); j++) { b[j] = bias[first + j]; }
+  }
+  for (var r = 0u; r < min(12u, params.vectors - row); r++) {
+    let value = tile_row(&total, r) + b;
+    let at = (row + r) * params.n + first;
+    for (var j = 0u; j < min(4u, params.n - first); j++) { y[at + j] = value[j]; }
+  }
+}
+
+// A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+//
+// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
+// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
+// these cost more than the arithmetic.
+//
+// Sums are kept in two levels, blocks of K_BLOCK and the total, so that rounding grows with the root of the block length.
+// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
+
+const K_BLOCK = 16u;
+
+// One value of each of the 12 rows.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
+  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+}
+
+// t += rows x columns, the outer product.
+fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+}
+
+// The accumulators of a block live in a loop of their own: software adapters keep them in registers only then.
+fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
+  (*total).r0 += (*block).r0;
+  (*total).r1 += (*block).r1;
+  (*total).r2 += (*block).r2;
+  (*total).r3 += (*block).r3;
+  (*total).r4 += (*block).r4;
+  (*total).r5 += (*block).r5;
+  (*total).r6 += (*block).r6;
+  (*total).r7 += (*block).r7;
+  (*total).r8 += (*block).r8;
+  (*total).r9 += (*block).r9;
+  (*total).r10 += (*block).r10;
+  (*total).r11 += (*block).r11;
+}
+
+fn from_lane_0(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u)); }
+fn from_lane_1(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u)); }
+fn from_lane_2(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u)); }
+fn from_lane_3(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u)); }
+fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u)); }
+fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
+fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
+fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
+
+fn tile_row(t: ptr<function, Tile>, row: u32) -> vec4f {
+  switch row {
+    case 0u: { return (*t).r0; }
+    case 1u: { return (*t).r1; }
+    case 2u: { return (*t).r2; }
+    case 3u: { return (*t).r3; }
+    case 4u: { return (*t).r4; }
+    case 5u: { return (*t).r5; }
+    case 6u: { return (*t).r6; }
+    case 7u: { return (*t).r7; }
+    case 8u: { return (*t).r8; }
+    case 9u: { return (*t).r9; }
+    case 10u: { return (*t).r10; }
+    case 11u: { return (*t).r11; }
+    default: { return vec4f(); }
+  }
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+`,
+  },
+};
+
+/** shaders/matmul-subgroup.wgsl */
+export const matmulSubgroup: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean }, "vectors" | "n"> = {
+  name: "matmul-subgroup",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters: y = x W^T + b, weights in float32
+//
+//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//
+// One workgroup is one subgroup and makes 12 rows times 4 SG columns (lib/tile.wgsl).
+//
+// use lib/tile.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+override K: u32;
+override BIAS: bool;
+
+struct Params { vectors: u32, n: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// The weights of four neighbouring outputs for input k; beyond K they meet a zero.
+fn columns(texel: u32, k: u32) -> vec4f {
+  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, min(k, K - 1u)), 0));
+}
+
+fn value(row: u32, k: u32) -> f32 {
+  return x[min(row, params.vectors - 1u) * K + k];
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + 11u) / 12u;
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
+  let row = 12u * (tile % row_tiles);
+  let own = tile / row_tiles * SG + lane;
+  let texel = min(own, texels - 1u);
+  var total = Tile();
+  for (var start = 0u; start < K; start += K_BLOCK) {
+    var block = Tile();
+    for (var k = start; k < min(start + K_BLOCK, K); k += SG) {
+      let mine = min(k + lane, K - 1u);
+      let inside = select(0.0, 1.0, k + lane < K);
+      var a = Rows(
+        vec4f(value(row + 0u, mine), value(row + 1u, mine), value(row + 2u, mine), value(row + 3u, mine)),
+        vec4f(value(row + 4u, mine), value(row + 5u, mine), value(row + 6u, mine), value(row + 7u, mine)),
+        vec4f(value(row + 8u, mine), value(row + 9u, mine), value(row + 10u, mine), value(row + 11u, mine)),
+      );
+      if (K % SG != 0u) { a = Rows(a.a * inside, a.b * inside, a.c * inside); }
+      accumulate(&block, from_lane_0(a), columns(texel, k + 0u));
+      accumulate(&block, from_lane_1(a), columns(texel, k + 1u));
+      accumulate(&block, from_lane_2(a), columns(texel, k + 2u));
+      accumulate(&block, from_lane_3(a), columns(texel, k + 3u));
+      if (SG > 4u) {
+        accumulate(&block, from_lane_4(a), columns(texel, k + 4u));
+        accumulate(&block, from_lane_5(a), columns(texel, k + 5u));
+        accumulate(&block, from_lane_6(a), columns(texel, k + 6u));
+        accumulate(&block, from_lane_7(a), columns(texel, k + 7u));
+      }
+    }
+    add_block(&total, &block);
+  }
+  if (own >= texels) { return; }
+  let first = 4u * own;
+  var b = vec4f();
+  if (BIAS) {
+    for (var j = 0u; j < min(4u, params.n - first); j++) { b[j] = bias[first + j]; }
+  }
+  for (var r = 0u; r < min(12u, params.vectors - row); r++) {
+    let value = tile_row(&total, r) + b;
+    let at = (row + r) * params.n + first;
+    for (var j = 0u; j < min(4u, params.n - first); j++) { y[at + j] = value[j]; }
+  }
+}
+
+// A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+//
+// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
+// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
+// these cost more than the arithmetic.
+//
+// Sums are kept in two levels, blocks of K_BLOCK and the total, so that rounding grows with the root of the block length.
+// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
+
+const K_BLOCK = 16u;
+
+// One value of each of the 12 rows.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
+  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+}
+
+// t += rows x columns, the outer product.
+fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+}
+
+// The accumulators of a block live in a loop of their own: software adapters keep them in registers only then.
+fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
+  (*total).r0 += (*block).r0;
+  (*total).r1 += (*block).r1;
+  (*total).r2 += (*block).r2;
+  (*total).r3 += (*block).r3;
+  (*total).r4 += (*block).r4;
+  (*total).r5 += (*block).r5;
+  (*total).r6 += (*block).r6;
+  (*total).r7 += (*block).r7;
+  (*total).r8 += (*block).r8;
+  (*total).r9 += (*block).r9;
+  (*total).r10 += (*block).r10;
+  (*total).r11 += (*block).r11;
+}
+
+fn from_lane_0(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u)); }
+fn from_lane_1(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u)); }
+fn from_lane_2(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u)); }
+fn from_lane_3(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u)); }
+fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u)); }
+fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
+fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
+fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
+
+fn tile_row(t: ptr<function, Tile>, row: u32) -> vec4f {
+  switch row {
+    case 0u: { return (*t).r0; }
+    case 1u: { return (*t).r1; }
+    case 2u: { return (*t).r2; }
+    case 3u: { return (*t).r3; }
+    case 4u: { return (*t).r4; }
+    case 5u: { return (*t).r5; }
+    case 6u: { return (*t).r6; }
+    case 7u: { return (*t).r7; }
+    case 8u: { return (*t).r8; }
+    case 9u: { return (*t).r9; }
+    case 10u: { return (*t).r10; }
+    case 11u: { return (*t).r11; }
+    default: { return vec4f(); }
+  }
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/matmul.wgsl */
+export const matmul: Shader<"x" | "weight" | "bias" | "y", { K: number; HALF: boolean; BIAS: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n"> = {
+  name: "matmul",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Matrix product with bias for GPUs: y = x W^T + b
+//
+//   x [vectors, K]   W [N, K], float32, or float16 two to a word (HALF)   b [N]   y [vectors, N]
+//
+// A workgroup of 16 x 16 makes a tile of 64 x 64, each invocation 4 x 4 of it in registers. Both operands pass through
+// workgroup memory 16 inputs at a time, x transposed and padded so that neighbouring lanes read neighbouring banks.
+// Sums are kept in two levels, blocks of 16 inputs and the total; their order never depends on the number of vectors.
+//
+// use lib/half.wgsl
+// use lib/grid.wgsl
+
+override K: u32;
+override HALF: bool;
+override BIAS: bool;
+
+struct Params { vectors: u32, n: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+const STEP = 16u;
+const SIDE = 65u;
+var<workgroup> xs: array<f32, STEP * SIDE>;
+var<workgroup> ws: array<f32, STEP * SIDE>;
+
+fn weight_at(row: u32, k: u32) -> f32 {
+  let at = row * K + k;
+  if (HALF) {
+    let pair = open_half(weight[at / 2u]);
+    return select(pair.x, pair.y, at % 2u == 1u);
+  }
+  return bitcast<f32>(weight[at]);
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + 63u) / 64u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((params.n + 63u) / 64u)) { return; }
+  let row = 64u * (tile % row_tiles);
+  let column = 64u * (tile / row_tiles);
+  let ty = lane / 16u;
+  let tx = lane % 16u;
+  var total = array<vec4f, 4>();
+  for (var k = 0u; k < K; k += STEP) {
+    for (var i = 0u; i < 4u; i++) {
+      let line = ty + 16u * i;
+      let inside = k + tx < K;
+      var a = 0.0;
+      var w = 0.0;
+      if (inside && row + line < params.vectors) { a = x[(row + line) * K + k + tx]; }
+      if (inside && column + line < params.n) { w = weight_at(column + line, k + tx); }
+      xs[tx * SIDE + line] = a;
+      ws[tx * SIDE + line] = w;
+    }
+    workgroupBarrier();
+    var block = array<vec4f, 4>();
+    for (var j = 0u; j < STEP; j++) {
+      let w = vec4f(ws[j * SIDE + tx], ws[j * SIDE + tx + 16u], ws[j * SIDE + tx + 32u], ws[j * SIDE + tx + 48u]);
+      for (var i = 0u; i < 4u; i++) { block[i] = fma(vec4f(xs[j * SIDE + ty + 16u * i]), w, block[i]); }
+    }
+    workgroupBarrier();
+    for (var i = 0u; i < 4u; i++) { total[i] += block[i]; }
+  }
+  for (var i = 0u; i < 4u; i++) {
+    let out = row + ty + 16u * i;
+    let value = total[i];
+    for (var j = 0u; j < 4u; j++) {
+      let n = column + tx + 16u * j;
+      if (out < params.vectors && n < params.n) {
+        var b = 0.0;
+        if (BIAS) { b = bias[n]; }
+        y[out * params.n + n] = value[j] + b;
+      }
+    }
+  }
+}
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/patches.wgsl */
+export const patches: Shader<"pixels" | "y", { WG?: number }, "count" | "size" | "patch_side"> = {
+  name: "patches",
+  bindings: [{"name":"pixels","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"size","type":"u32"},{"name":"patch_side","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Cuts a picture into patches, each one a vector that a convolution of the same stride would multiply.
+//
+//   pixels [rows, 3, size, size]   y [rows, (size / patch)^2, 3 patch^2], channel, row, column within the patch
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params { count: u32, size: u32, patch_side: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> pixels: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let area = params.patch_side * params.patch_side;
+  let side = params.size / params.patch_side;
+  let element = i % (3u * area);
+  let patch_index = i / (3u * area) % (side * side);
+  let row = i / (3u * params.size * params.size);
+  let channel = element / area;
+  let py = patch_index / side * params.patch_side + element % area / params.patch_side;
+  let px = patch_index % side * params.patch_side + element % params.patch_side;
+  y[i] = pixels[((row * 3u + channel) * params.size + py) * params.size + px];
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/rows.wgsl */
+export const rows: Shader<"x" | "y", { WG?: number }, "count" | "row_size" | "x_rows"> = {
+  name: "rows",
+  bindings: [{"name":"x","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"row_size","type":"u32"},{"name":"x_rows","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// The batch rule made real: y[r] = x[r] where x has that row, else x[0].
+//
+//   x [x_rows, row_size]   y [rows, row_size]
+//
+// Spawned variants start as copies of the base run. WebGPU rejects copies within one buffer, so a kernel copies.
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params { count: u32, row_size: u32, x_rows: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<u32>;
+@group(0) @binding(1) var<storage, read_write> y: array<u32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  y[i] = x[row_of(i / params.row_size, params.x_rows) * params.row_size + i % params.row_size];
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/softmax.wgsl */
+export const softmax: Shader<"x" | "y", { WG: number }, "vectors" | "width"> = {
+  name: "softmax",
+  bindings: [{"name":"x","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"width","type":"u32"}],
+  code: {
+    subgroup: `enable subgroups;
+requires immediate_address_space;
+// Softmax over the last axis: y = exp(x - max) / sum exp(x - max)
+//
+//   x, y  [vectors, width]
+//
+// One workgroup per vector. The maximum is subtracted, so nothing overflows; -inf gives 0.
+//
+// use lib/reduce.wgsl
+// use lib/grid.wgsl
+// use lib/exp.wgsl
+
+override WG: u32;
+
+struct Params { vectors: u32, width: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let vector = linear_group(id, count);
+  if (vector >= params.vectors) { return; }
+  let at = vector * params.width;
+  var largest = -3.4e38;
+  for (var i = lane; i < params.width; i += WG) { largest = max(largest, x[at + i]); }
+  largest = group_max(largest, lane);
+  var total = 0.0;
+  for (var i = lane; i < params.width; i += WG) {
+    let e = exp_exact(x[at + i] - largest);
+    y[at + i] = e;
+    total += e;
+  }
+  total = group_sum(total, lane);
+  for (var i = lane; i < params.width; i += WG) { y[at + i] = y[at + i] / total; }
+}
+
+// Sums and maxima over a workgroup that is one subgroup: no barrier, no workgroup memory.
+// For software adapters, where a barrier costs more than the sum.
+
+fn group_sum(value: f32, lane: u32) -> f32 { return subgroupAdd(value); }
+
+fn group_max(value: f32, lane: u32) -> f32 { return subgroupMax(value); }
+
+fn group_min_index(value: u32, lane: u32) -> u32 { return subgroupMin(value); }
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
+// exp(x) within 1 ulp of float32 on every adapter; the built-in is off by more on some of them.
+//
+//   exp(x) = 2^n exp(r),  n = round(x / ln 2),  r = x - n ln 2 in two steps,  |r| <= ln 2 / 2
+//
+// Below -87 the result is 0 (no subnormal numbers), above 88.72 it is not needed here.
+// Coefficients: fit-coefficients.py.
+fn exp_exact(x: f32) -> f32 {
+  let n = round(max(x, -87.0) * 1.44269504);
+  let r = fma(n, -1.4286068e-6, fma(n, -0.69314575, max(x, -87.0)));
+  var p = fma(r, 0.0013821025, 0.00836867);
+  p = fma(p, r, 0.041668262);
+  p = fma(p, r, 0.16666521);
+  p = fma(p, r, 0.49999994);
+  let e = fma(r * r, p, r) + 1.0;
+  let scaled = bitcast<f32>(bitcast<u32>(e) + (bitcast<u32>(i32(n)) << 23u));
+  return select(scaled, 0.0, x < -87.0);
+}
+`,
+    workgroup: `requires immediate_address_space;
+// Softmax over the last axis: y = exp(x - max) / sum exp(x - max)
+//
+//   x, y  [vectors, width]
+//
+// One workgroup per vector. The maximum is subtracted, so nothing overflows; -inf gives 0.
+//
+// use lib/reduce.wgsl
+// use lib/grid.wgsl
+// use lib/exp.wgsl
+
+override WG: u32;
+
+struct Params { vectors: u32, width: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let vector = linear_group(id, count);
+  if (vector >= params.vectors) { return; }
+  let at = vector * params.width;
+  var largest = -3.4e38;
+  for (var i = lane; i < params.width; i += WG) { largest = max(largest, x[at + i]); }
+  largest = group_max(largest, lane);
+  var total = 0.0;
+  for (var i = lane; i < params.width; i += WG) {
+    let e = exp_exact(x[at + i] - largest);
+    y[at + i] = e;
+    total += e;
+  }
+  total = group_sum(total, lane);
+  for (var i = lane; i < params.width; i += WG) { y[at + i] = y[at + i] / total; }
+}
+
+// Sums and maxima over a workgroup by a tree in workgroup memory: needs no subgroups. WG is a power of two.
+
+var<workgroup> tree: array<f32, WG>;
+var<workgroup> index_tree: array<u32, WG>;
+
+fn group_sum(value: f32, lane: u32) -> f32 {
+  tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { tree[lane] += tree[lane + half]; }
+  }
+  let total = workgroupUniformLoad(&tree[0]);
+  workgroupBarrier();
+  return total;
+}
+
+fn group_max(value: f32, lane: u32) -> f32 {
+  tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { tree[lane] = max(tree[lane], tree[lane + half]); }
+  }
+  let largest = workgroupUniformLoad(&tree[0]);
+  workgroupBarrier();
+  return largest;
+}
+
+fn group_min_index(value: u32, lane: u32) -> u32 {
+  index_tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { index_tree[lane] = min(index_tree[lane], index_tree[lane + half]); }
+  }
+  let smallest = workgroupUniformLoad(&index_tree[0]);
+  workgroupBarrier();
+  return smallest;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
+// exp(x) within 1 ulp of float32 on every adapter; the built-in is off by more on some of them.
+//
+//   exp(x) = 2^n exp(r),  n = round(x / ln 2),  r = x - n ln 2 in two steps,  |r| <= ln 2 / 2
+//
+// Below -87 the result is 0 (no subnormal numbers), above 88.72 it is not needed here.
+// Coefficients: fit-coefficients.py.
+fn exp_exact(x: f32) -> f32 {
+  let n = round(max(x, -87.0) * 1.44269504);
+  let r = fma(n, -1.4286068e-6, fma(n, -0.69314575, max(x, -87.0)));
+  var p = fma(r, 0.0013821025, 0.00836867);
+  p = fma(p, r, 0.041668262);
+  p = fma(p, r, 0.16666521);
+  p = fma(p, r, 0.49999994);
+  let e = fma(r * r, p, r) + 1.0;
+  let scaled = bitcast<f32>(bitcast<u32>(e) + (bitcast<u32>(i32(n)) << 23u));
+  return select(scaled, 0.0, x < -87.0);
+}
+`,
+  },
+};
+
+/** shaders/vision-embeddings.wgsl */
+export const visionEmbeddings: Shader<"patches" | "class_embedding" | "position" | "y", { WG?: number }, "count" | "tokens" | "width"> = {
+  name: "vision-embeddings",
+  bindings: [{"name":"patches","kind":"read"},{"name":"class_embedding","kind":"read"},{"name":"position","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"tokens","type":"u32"},{"name":"width","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// What enters the vision tower: y[0] = class + position[0],  y[1 + p] = patch[p] + position[1 + p]
+//
+//   patches [rows, tokens - 1, width]   class_embedding [width]   position [tokens, width]   y [rows, tokens, width]
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params { count: u32, tokens: u32, width: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> patches: array<f32>;
+@group(0) @binding(1) var<storage, read> class_embedding: array<f32>;
+@group(0) @binding(2) var<storage, read> position: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let column = i % params.width;
+  let token = i / params.width % params.tokens;
+  let row = i / params.width / params.tokens;
+  var value = class_embedding[column];
+  if (token > 0u) { value = patches[(row * (params.tokens - 1u) + token - 1u) * params.width + column]; }
+  y[i] = value + position[token * params.width + column];
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/weight-texture.wgsl */
+export const weightTexture: Shader<"words" | "texels", { WG?: number }, "count" | "row_words" | "rows" | "first_texel"> = {
+  name: "weight-texture",
+  bindings: [{"name":"words","kind":"read"},{"name":"texels","kind":"texture-write"}],
+  params: [{"name":"count","type":"u32"},{"name":"row_words","type":"u32"},{"name":"rows","type":"u32"},{"name":"first_texel","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Lays a weight matrix out as a texture whose texel holds four neighbouring outputs of one input (or pair of inputs):
+//
+//   words [rows, row_words] of N   texel (x, y) = words[4x .. 4x+3, y], 0 beyond the last row
+//
+// A float32 is one word, two float16 are one word. A texel fetch costs about as much as one buffer load and brings four
+// values, which is what the matrix product on software adapters is limited by. The matrix comes in pieces of whole rows,
+// four at a time.
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params { count: u32, row_words: u32, rows: u32, first_texel: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> words: array<u32>;
+@group(0) @binding(1) var texels: texture_storage_2d<rgba32uint, write>;
+
+fn word(row: u32, column: u32) -> u32 {
+  return select(0u, words[row * params.row_words + column], row < params.rows);
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let y = i % params.row_words;
+  let x = i / params.row_words;
+  let texel = vec4u(word(4u * x, y), word(4u * x + 1u, y), word(4u * x + 2u, y), word(4u * x + 3u, y));
+  textureStore(texels, vec2u(params.first_texel + x, y), texel);
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/write-slices.wgsl */
+export const writeSlices: Shader<"source" | "slices" | "destination" | "changed", { WG?: number }, "count" | "first_changed"> = {
+  name: "write-slices",
+  bindings: [{"name":"source","kind":"read"},{"name":"slices","kind":"read"},{"name":"destination","kind":"read_write"},{"name":"changed","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"first_changed","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Replaces slices of an activation in place, one workgroup a slice:
+//
+//   target [...]   source [...]   slices [count, 5]: first element in target, in source, length, kind, factor
+//   kind 0: copy the source   1: fill with the factor   2: times the factor   3: plus factor times the source
+//   changed: word first_changed + i is set to 1 if any bit of slice i became another
+//
+// The slices of one dispatch do not overlap.
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params { count: u32, first_changed: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> source: array<f32>;
+@group(0) @binding(1) var<storage, read> slices: array<u32>;
+@group(0) @binding(2) var<storage, read_write> destination: array<f32>;
+@group(0) @binding(3) var<storage, read_write> changed: array<atomic<u32>>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let slice = linear_group(id, count);
+  if (slice >= params.count) { return; }
+  let to = slices[5u * slice];
+  let begin = slices[5u * slice + 1u];
+  let length = slices[5u * slice + 2u];
+  let kind = slices[5u * slice + 3u];
+  let factor = bitcast<f32>(slices[5u * slice + 4u]);
+  for (var i = lane; i < length; i += WG) {
+    let old = destination[to + i];
+    var value = factor;
+    if (kind == 0u) { value = source[begin + i]; }
+    if (kind == 2u) { value = old * factor; }
+    if (kind == 3u) { value = old + factor * source[begin + i]; }
+    destination[to + i] = value;
+    if (bitcast<u32>(value) != bitcast<u32>(old)) { atomicStore(&changed[params.first_changed + slice], 1u); }
+  }
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};

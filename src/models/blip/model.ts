@@ -1,0 +1,155 @@
+/** A loaded BLIP: what goes in, the forward with the picture remembered, the answer. */
+import { openDry } from "../../kernels/dry.ts";
+import type { Gpu } from "../../kernels/gpu.ts";
+import type { Tensor } from "../../kernels/tensor.ts";
+import { captureTap } from "../capture.ts";
+import { wantedWeights } from "../load-weights.ts";
+import type { Input, Model } from "../model.ts";
+import { scope, type Tap, untapped } from "../scope.ts";
+import { matchSites } from "../sites.ts";
+import type { Weights } from "../weights.ts";
+import type { BlipConfig } from "./config.ts";
+import type { BlipInputs } from "./input.ts";
+import { type KeyValueMemory, keyValueMemory } from "./memory.ts";
+import { answer, type BlipSite, blipSites, lookAt, type Words } from "./vqa.ts";
+
+/** Pictures whose states stay on the device. */
+const REMEMBERED = 4;
+
+interface Seen {
+  readonly states: Tensor;
+  readonly memory: KeyValueMemory;
+}
+
+/** Hugging Face's default for `generate`, counting the start token. */
+const MAX_TOKENS = 20;
+
+export function blipModel(
+  gpu: Gpu,
+  weights: Weights,
+  config: BlipConfig,
+  inputs: BlipInputs,
+  identity: Pick<Model, "name" | "identify">,
+): Model {
+  const sites = blipSites(config);
+  const visionNames = sites.map(({ name }) => name).filter((name) => /^(pixel_values$|vision_model\.)/.test(name));
+  const seen = new Map<string, Seen>();
+  const shapes = new Map<number, ReadonlyMap<string, readonly number[]>>();
+
+  const pixelTensor = ({ pixels }: Input) =>
+    gpu.upload("pixel_values", [1, 3, config.vision.imageSize, config.vision.imageSize], pixels);
+
+  function look(input: Input): Seen {
+    const known = seen.get(input.imageKey);
+    if (known) return known;
+    const oldest = seen.keys().next().value;
+    if (seen.size >= REMEMBERED && oldest !== undefined) forget(oldest);
+    const states = gpu.keep(
+      gpu.frame(() => lookAt(scope<BlipSite>(gpu, weights, untapped), config, pixelTensor(input))),
+    );
+    const made = { states, memory: keyValueMemory(gpu) };
+    seen.set(input.imageKey, made);
+    return made;
+  }
+
+  function forget(key: string): void {
+    const { states, memory } = seen.get(key)!;
+    gpu.release(states);
+    memory.release();
+    seen.delete(key);
+  }
+
+  function reply(input: Input, answerIds: readonly number[], tap: Tap): Tensor {
+    const at = scope<BlipSite>(gpu, weights, tap);
+    return gpu.frame(() => {
+      const words = wordTensors(gpu, input.ids, answerIds);
+      if (visionNames.some((name) => tap.watches(name)))
+        return answer(at, config, lookAt(at, config, pixelTensor(input)), words);
+      const { states, memory } = look(input);
+      return answer(at, config, states, words, memory);
+    });
+  }
+
+  const forward = (input: Input, tap: Tap) => reply(input, [config.text.bosTokenId], tap);
+
+  return {
+    ...identity,
+    gpu,
+    sites,
+    layers: config.text.numHiddenLayers,
+    heads: config.text.numAttentionHeads,
+    vocabSize: config.text.vocabSize,
+    padId: inputs.padId,
+    input: (source) => inputs.read(source),
+    forward,
+    async run(input, { capture = [] } = {}) {
+      const names = matchSites(sites, capture);
+      const tap = captureTap(gpu, sites, names);
+      const logits = forward(input, tap);
+      try {
+        return { logits: await gpu.read(logits), activations: await tap.read() };
+      } finally {
+        gpu.release(logits);
+        tap.release();
+      }
+    },
+    async generate(input, { maxTokens = MAX_TOKENS, signal } = {}) {
+      const ids = [config.text.bosTokenId];
+      while (ids.length < maxTokens && ids.at(-1) !== config.text.sepTokenId) {
+        signal?.throwIfAborted();
+        const logits = reply(input, ids, untapped);
+        const values = await gpu.read(logits);
+        gpu.release(logits);
+        ids.push(largest(values.subarray(values.length - config.text.vocabSize)));
+      }
+      return { ids, text: inputs.decode(ids) };
+    },
+    pieces: (text) => inputs.pieces(text),
+    tokenText: (id) => inputs.tokenText(id),
+    shapes(tokens) {
+      const known = shapes.get(tokens) ?? dryForward(config, tokens).shapes;
+      shapes.set(tokens, known);
+      return known;
+    },
+    close() {
+      for (const key of [...seen.keys()]) forget(key);
+    },
+  };
+}
+
+/** A forward without a device: the stored shape of every site, in order, and the weights that it asks for. */
+export function dryForward(config: BlipConfig, tokens: number) {
+  const gpu = openDry();
+  const { weights, wanted } = wantedWeights();
+  const shapes = new Map<string, readonly number[]>();
+  const tap: Tap = {
+    watches: () => true,
+    site(name, activation) {
+      shapes.set(name, activation.shape);
+      return activation;
+    },
+  };
+  const at = scope<BlipSite>(gpu, weights, tap);
+  const { imageSize } = config.vision;
+  const image = lookAt(at, config, gpu.tensor("pixel_values", [1, 3, imageSize, imageSize]));
+  answer(at, config, image, wordTensors(gpu, new Array(tokens).fill(0), [0]));
+  return { shapes, wanted, flop: gpu.flop };
+}
+
+function wordTensors(gpu: Gpu, ids: readonly number[], answerIds: readonly number[]): Words {
+  const row = (label: string, values: readonly number[]) =>
+    gpu.upload(label, [1, values.length], Uint32Array.from(values));
+  const count = (values: readonly number[]) => values.map((_, i) => i);
+  return {
+    ids: row("input_ids", ids),
+    positions: row("positions", count(ids)),
+    answerIds: row("answer ids", answerIds),
+    answerPositions: row("answer positions", count(answerIds)),
+  };
+}
+
+function largest(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  return best;
+}

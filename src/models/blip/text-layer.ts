@@ -1,0 +1,110 @@
+/**
+ * One BLIP text layer: attend to the words, then to the image (in the decoder: to the question), then the MLP.
+ * Post-LayerNorm, like BERT. Hugging Face: BlipTextLayer. B rows, T tokens, S sources, H heads, D head width.
+ */
+import { attentionMix } from "../../kernels/attention-mix.ts";
+import { attentionScores } from "../../kernels/attention-scores.ts";
+import { softmax } from "../../kernels/softmax.ts";
+import type { Tensor } from "../../kernels/tensor.ts";
+import { gelu, heads, layerNorm, linear, merged } from "../layers.ts";
+import { results } from "../result.ts";
+import type { Scope } from "../scope.ts";
+import type { SiteTable } from "../sites.ts";
+import type { TextConfig } from "./config.ts";
+import type { Remembered } from "./memory.ts";
+
+const attentionSites = {
+  "self.q": {
+    axes: "head token dim",
+    formula: "W_query x + b, per head, unscaled",
+    aliases: { "self.query": "token hidden" },
+  },
+  "self.k": { axes: "head token dim", formula: "W_key memory + b, per head", aliases: { "self.key": "token hidden" } },
+  "self.v": {
+    axes: "head token dim",
+    formula: "W_value memory + b, per head",
+    aliases: { "self.value": "token hidden" },
+  },
+  "self.scores": { axes: "head token source", formula: "q·k / √D; -inf where the decoder may not look" },
+  "self.probs": { axes: "head token source", formula: "softmax(scores)" },
+  self: { axes: "token head dim", formula: "probs · v, per head", aliases: { "self.z": "token head dim" } },
+  "self.result": { axes: "head token hidden", formula: "W_dense,h z_h: what each head adds", residual: "before" },
+  "output.dense": { axes: "token hidden", formula: "W_dense z + b", residual: "before", norm: "before" },
+  output: {
+    axes: "token hidden",
+    formula: "LayerNorm(output.dense + x)",
+    residual: "after",
+    norm: "after",
+    aliases: { "output.LayerNorm": "token hidden", "": "token hidden" },
+  },
+} as const satisfies SiteTable;
+
+const mlpSites = {
+  "intermediate.dense": { axes: "token mlp", formula: "W_intermediate x + b" },
+  intermediate: {
+    axes: "token mlp",
+    formula: "GELU(intermediate.dense)",
+    aliases: { "intermediate.intermediate_act_fn": "token mlp" },
+  },
+  "output.dense": {
+    axes: "token hidden",
+    formula: "W_output intermediate + b: the MLP alone",
+    residual: "before",
+    norm: "before",
+  },
+  output: {
+    axes: "token hidden",
+    formula: "LayerNorm(output.dense + crossattention.output): the layer's output",
+    residual: "after",
+    norm: "after",
+    aliases: { "output.LayerNorm": "token hidden", "": "token hidden" },
+  },
+} as const satisfies SiteTable;
+
+/** Every site of the layer, in the order in which it is computed, by the place that it belongs to. */
+export const textLayerSites = { attention: attentionSites, crossattention: attentionSites, "": mlpSites } as const;
+
+type AttentionSite = keyof typeof attentionSites;
+export type TextLayerSite = `attention.${AttentionSite}` | `crossattention.${AttentionSite}` | keyof typeof mlpSites;
+
+/** What a layer attends to beside its own tokens. */
+export interface Memory {
+  /** [B, S, hidden]: the image, or the question. */
+  readonly states: Tensor;
+  /** Its keys and values, where an earlier run with the same image made them. */
+  readonly remembered?: Remembered;
+}
+
+export function textLayer(
+  at: Scope<TextLayerSite>,
+  config: TextConfig,
+  x: Tensor,
+  memory: Memory,
+  causal: boolean,
+): Tensor {
+  const read = attention(at.in("attention"), config, x, { states: x }, causal);
+  const seen = attention(at.in("crossattention"), config, read, memory, false);
+  const wide = at.site("intermediate.dense", linear(at, "intermediate.dense", seen, config.intermediateSize)); // [B, T, mlp]
+  const active = at.site("intermediate", gelu(at, wide));
+  const mlp = at.site("output.dense", linear(at, "output.dense", active, config.hiddenSize)); // [B, T, hidden]
+  return at.site("output", layerNorm(at, "output.LayerNorm", mlp, config.layerNormEps, seen));
+}
+
+/** `x` asks, the memory answers: self-attention when they are the same tensor, cross-attention when not. */
+function attention(at: Scope<AttentionSite>, config: TextConfig, x: Tensor, memory: Memory, causal: boolean): Tensor {
+  const { hiddenSize, numAttentionHeads, layerNormEps } = config;
+  const split = (name: string, from: Tensor) => heads(linear(at, name, from, hiddenSize), numAttentionHeads);
+  const known = (name: string) => {
+    const make = () => split(name, memory.states);
+    return memory.remembered?.(`${at.path}.${name}`, make) ?? make();
+  };
+  const q = at.site("self.q", split("self.query", x)); // [B, T, H, D]
+  const k = at.site("self.k", known("self.key")); // [B, S, H, D]
+  const v = at.site("self.v", known("self.value")); // [B, S, H, D]
+  const scores = at.site("self.scores", attentionScores(at.gpu, "scores", q, k, causal)); // [B, H, T, S]
+  const probs = at.site("self.probs", softmax(at.gpu, "probs", scores));
+  const z = at.site("self", attentionMix(at.gpu, "z", probs, v)); // [B, T, H, D]
+  const dense = linear(at, "output.dense", merged(z), hiddenSize); // [B, T, hidden]
+  const out = at.site("output.dense", results(at, "self.result", "output.dense", z, dense));
+  return at.site("output", layerNorm(at, "output.LayerNorm", out, layerNormEps, x));
+}

@@ -1,0 +1,57 @@
+/** BLIP's two text towers: embeddings, then layers. Hugging Face: BlipTextModel. B rows, T tokens, S sources. */
+import type { Tensor } from "../../kernels/tensor.ts";
+import { embed, layerNorm } from "../layers.ts";
+import type { Scope } from "../scope.ts";
+import { alsoCalled, placed, type Site, type SiteTable } from "../sites.ts";
+import type { TextConfig } from "./config.ts";
+import { type Memory, type TextLayerSite, textLayer, textLayerSites } from "./text-layer.ts";
+
+const embeddingSites = {
+  "embeddings.word_embeddings": { axes: "token hidden", formula: "row of the word table" },
+  "embeddings.position_embeddings": { axes: "token hidden", formula: "row of the position table" },
+  embeddings: {
+    axes: "token hidden",
+    formula: "LayerNorm(word + position)",
+    norm: "after",
+    aliases: { "embeddings.LayerNorm": "token hidden" },
+  },
+} as const satisfies SiteTable;
+
+export type TextSite = keyof typeof embeddingSites | `encoder.layer.${number}.${TextLayerSite}`;
+
+/** Every site of the tower at `path`, in the order in which it is computed. */
+export function textSites(path: string, { numHiddenLayers }: TextConfig): Site[] {
+  const layers = Array.from({ length: numHiddenLayers }, (_, i) =>
+    Object.entries(textLayerSites).flatMap(([place, table]) =>
+      placed([`${path}.encoder.layer.${i}`, place].filter((part) => part !== "").join("."), table),
+    ),
+  ).flat();
+  const last = `${path}.encoder.layer.${numHiddenLayers - 1}.output`;
+  return alsoCalled([...placed(path, embeddingSites), ...layers], last, `${path}.encoder`, path);
+}
+
+/** ids [1, T] (and positions 0 … T-1) with a memory [B, S, hidden] to [B, T, hidden]. */
+export function textTower(
+  at: Scope<TextSite>,
+  config: TextConfig,
+  ids: Tensor,
+  positions: Tensor,
+  memory: Memory,
+  causal: boolean,
+): Tensor {
+  const { gpu } = at;
+  let x = gpu.frame(() => embeddings(at, config, ids, positions));
+  for (let i = 0; i < config.numHiddenLayers; i++) {
+    x = gpu.frame(() => textLayer(at.in(`encoder.layer.${i}`), config, x, memory, causal));
+  }
+  return x;
+}
+
+function embeddings(at: Scope<TextSite>, config: TextConfig, ids: Tensor, positions: Tensor): Tensor {
+  const { vocabSize, maxPositionEmbeddings, hiddenSize, layerNormEps } = config;
+  const words = embed(at, "embeddings.word_embeddings", ids, vocabSize, hiddenSize); // [1, T, hidden]
+  const word = at.site("embeddings.word_embeddings", words);
+  const places = embed(at, "embeddings.position_embeddings", positions, maxPositionEmbeddings, hiddenSize);
+  const place = at.site("embeddings.position_embeddings", places); // [1, T, hidden]
+  return at.site("embeddings", layerNorm(at, "embeddings.LayerNorm", word, layerNormEps, place));
+}

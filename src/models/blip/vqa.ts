@@ -1,0 +1,100 @@
+/**
+ * BLIP answers a question about an image: vision tower, question encoder that looks at the image, answer decoder that
+ * looks at the encoded question, prediction head. Hugging Face: BlipForQuestionAnswering.
+ * B rows, T question tokens, U answer tokens, V vocabulary.
+ */
+import type { Tensor } from "../../kernels/tensor.ts";
+import { gelu, layerNorm, linear } from "../layers.ts";
+import type { Scope } from "../scope.ts";
+import { placed, type Site, type SiteTable } from "../sites.ts";
+import type { BlipConfig, TextConfig } from "./config.ts";
+import type { KeyValueMemory } from "./memory.ts";
+import { type TextSite, textSites, textTower } from "./text.ts";
+import { type VisionSite, visionSites, visionTower } from "./vision.ts";
+
+const inputSites = {
+  pixel_values: { axes: "channel row column", formula: "the processed picture" },
+} as const satisfies SiteTable;
+
+const headSites = {
+  "transform.dense": { axes: "token hidden", formula: "W_transform x + b", norm: "before" },
+  "transform.transform_act_fn": { axes: "token hidden", formula: "GELU(transform.dense)", norm: "before" },
+  transform: {
+    axes: "token hidden",
+    formula: "LayerNorm(transform.transform_act_fn)",
+    norm: "after",
+    aliases: { "transform.LayerNorm": "token hidden" },
+  },
+  decoder: { axes: "token vocab", formula: "W_decoder transform + b: the logits", aliases: { "": "token vocab" } },
+} as const satisfies SiteTable;
+
+const head = "text_decoder.cls.predictions";
+
+export type BlipSite =
+  | keyof typeof inputSites
+  | `vision_model.${VisionSite}`
+  | `text_encoder.${TextSite}`
+  | `text_decoder.bert.${TextSite}`
+  | `text_decoder.cls.predictions.${keyof typeof headSites}`;
+
+/** Every site of the model, in the order in which it is computed. */
+export function blipSites({ vision, text }: BlipConfig): Site[] {
+  const outer = ["text_decoder.cls", "text_decoder", "logits"].map((name) => ({ name, axes: "token vocab" as const }));
+  return [
+    ...placed("", inputSites),
+    ...visionSites("vision_model", vision),
+    ...textSites("text_encoder", text),
+    ...textSites("text_decoder.bert", text),
+    ...placed(head, headSites).map((site) =>
+      site.name === `${head}.decoder` ? { ...site, aliases: [...site.aliases, ...outer] } : site,
+    ),
+  ];
+}
+
+/** pixels [1, 3, side, side] to the image's states [B, tokens, hidden]. */
+export function lookAt(at: Scope<BlipSite>, config: BlipConfig, pixels: Tensor): Tensor {
+  return visionTower(at.in("vision_model"), config.vision, at.site("pixel_values", pixels));
+}
+
+export interface Words {
+  /** Question ids [1, T] and their positions. */
+  readonly ids: Tensor;
+  readonly positions: Tensor;
+  /** Answer ids [1, U], from the start token on, and their positions. */
+  readonly answerIds: Tensor;
+  readonly answerPositions: Tensor;
+}
+
+/** The logits [B, U, V] of what follows each answer token, given the image's states. */
+export function answer(
+  at: Scope<BlipSite>,
+  config: BlipConfig,
+  image: Tensor,
+  words: Words,
+  known?: KeyValueMemory,
+): Tensor {
+  const { text } = config;
+  const remembered = known?.remembered;
+  const states = textTower(
+    at.in("text_encoder"),
+    text,
+    words.ids,
+    words.positions,
+    remembered ? { states: image, remembered } : { states: image },
+    false,
+  );
+  const decoder = at.in("text_decoder.bert");
+  const reply = textTower(decoder, text, words.answerIds, words.answerPositions, { states }, true); // [B, U, hidden]
+  return predictions(at.in(head), text, reply);
+}
+
+function predictions(
+  at: Scope<keyof typeof headSites>,
+  { hiddenSize, vocabSize, layerNormEps }: TextConfig,
+  x: Tensor,
+): Tensor {
+  const dense = at.site("transform.dense", linear(at, "transform.dense", x, hiddenSize));
+  const active = at.site("transform.transform_act_fn", gelu(at, dense));
+  const transformed = at.site("transform", layerNorm(at, "transform.LayerNorm", active, layerNormEps));
+  return at.site("decoder", linear(at, "decoder", transformed, vocabSize, "bias")); // [B, U, V]
+}

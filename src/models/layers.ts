@@ -1,0 +1,50 @@
+/** A kernel together with its weights at a scope. */
+import { columns as columnsKernel } from "../kernels/columns.ts";
+import { gather } from "../kernels/gather.ts";
+import { gelu as geluKernel } from "../kernels/gelu.ts";
+import { layerNorm as layerNormKernel } from "../kernels/layer-norm.ts";
+import { matmul } from "../kernels/matmul.ts";
+import { size, type Tensor } from "../kernels/tensor.ts";
+import type { Scope } from "./scope.ts";
+
+type Place = Pick<Scope<never>, "gpu" | "weights" | "path">;
+
+const under = ({ path }: Place, name: string) => (path === "" ? name : `${path}.${name}`);
+
+/** x [..., inputs] through the linear layer `name`: [..., outputs]. */
+export function linear(at: Place, name: string, x: Tensor, outputs: number, biasName = `${name}.bias`): Tensor {
+  const weight = at.weights.matrix(under(at, `${name}.weight`), outputs, x.shape.at(-1)!);
+  const bias = at.weights.vector(under(at, biasName), [outputs]);
+  return matmul(at.gpu, under(at, name), x, weight, bias);
+}
+
+/** LayerNorm `name` of x, or of x + residual. */
+export function layerNorm(at: Place, name: string, x: Tensor, eps: number, residual?: Tensor): Tensor {
+  const width = x.shape.at(-1)!;
+  const weight = at.weights.vector(under(at, `${name}.weight`), [width]);
+  const bias = at.weights.vector(under(at, `${name}.bias`), [width]);
+  return layerNormKernel(at.gpu, under(at, name), x, weight, bias, eps, residual);
+}
+
+export const gelu = (at: Place, x: Tensor): Tensor => geluKernel(at.gpu, `gelu(${x.label})`, x);
+
+/** Rows of the embedding table `name`: ids [1, T] to [1, T, width]. */
+export function embed(at: Place, name: string, ids: Tensor, entries: number, width: number): Tensor {
+  return gather(at.gpu, under(at, name), at.weights.table(under(at, `${name}.weight`), entries, width), ids);
+}
+
+/** Columns first .. first + width. */
+export const columns = (at: Place, x: Tensor, first: number, width: number): Tensor =>
+  columnsKernel(at.gpu, `${x.label}[${first}…]`, x, first, width);
+
+/** x [B, T, heads·D] seen as [B, T, heads, D]: the same memory. */
+export function heads(x: Tensor, count: number): Tensor {
+  const [rows, tokens, width] = x.shape as [number, number, number];
+  return { ...x, shape: [rows, tokens, count, width / count] };
+}
+
+/** x [B, T, heads, D] seen as [B, T, heads·D]: the same memory. */
+export function merged(x: Tensor): Tensor {
+  const [rows, tokens] = x.shape as [number, number];
+  return { ...x, shape: [rows, tokens, size(x.shape) / rows / tokens] };
+}

@@ -1,0 +1,70 @@
+/** A model as patching, the commands and the library see it, whatever its architecture. */
+import type { Gpu } from "../kernels/gpu.ts";
+import type { Tensor } from "../kernels/tensor.ts";
+import type { Tap } from "./scope.ts";
+import type { Axes, Site } from "./sites.ts";
+import type { EncodedText } from "./tokenizer.ts";
+
+/** A picture and a question, ready for the model. */
+export interface Input {
+  /** [3, side, side] */
+  readonly pixels: Float32Array<ArrayBuffer>;
+  /** Names the picture by its content: runs that look at the same picture share what the vision tower made of it. */
+  readonly imageKey: string;
+  readonly ids: readonly number[];
+  /** The question's tokens and words; absent when the ids were given as they are. */
+  readonly text?: EncodedText;
+}
+
+/** What to make an input from. */
+export type InputSource =
+  | { readonly image: string; readonly text: string }
+  | { readonly inputs: string }
+  | { readonly pixels: Float32Array<ArrayBuffer>; readonly ids: readonly number[] };
+
+export interface Activation {
+  /** As Hugging Face shapes it, batch first. */
+  readonly shape: readonly number[];
+  readonly axes: Axes;
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+export interface RunResult {
+  /** [V]: the logits of the answer position. */
+  readonly logits: Float32Array<ArrayBuffer>;
+  readonly activations: ReadonlyMap<string, Activation>;
+}
+
+export interface Model {
+  /** As it was asked for: `blip-mini`, a Hub name, or a folder. */
+  readonly name: string;
+  readonly gpu: Gpu;
+  readonly sites: readonly Site[];
+  readonly layers: number;
+  readonly heads: number;
+  readonly vocabSize: number;
+  /** The id that fills up short prompts in the original (`--compat upstream`). */
+  readonly padId: number;
+  /** sha256 of config.json and of the weights. */
+  identify(): Promise<{ config: string; weights: string }>;
+  /** Reads, checks and processes a picture and a question. */
+  input(source: InputSource): Promise<Input>;
+  /**
+   * Records a forward and returns the logits [rows, 1, V] of the answer position; the caller releases them.
+   * Must be called within `gpu.frame`, or the result be released.
+   */
+  forward(input: Input, tap: Tap): Tensor;
+  /** One forward; `capture` are site names or patterns. */
+  run(input: Input, options?: { capture?: readonly string[] }): Promise<RunResult>;
+  /** The greedy answer: ids from the start token on, and text. */
+  generate(
+    input: Input,
+    options?: { maxTokens?: number; signal?: AbortSignal },
+  ): Promise<{ ids: number[]; text: string }>;
+  /** Ids of a text's word pieces, without special tokens. */
+  pieces(text: string): number[];
+  tokenText(id: number): string;
+  /** Sites with their stored shapes, batch first, for a question of this many tokens. */
+  shapes(tokens: number): ReadonlyMap<string, readonly number[]>;
+  close(): void;
+}

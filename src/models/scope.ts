@@ -1,0 +1,45 @@
+/**
+ * A place in a model: the prefix of its weights and of its sites, which are the same string.
+ * Models only see this interface; what captures or replaces activations is a Tap, supplied from outside.
+ */
+import type { Gpu } from "../kernels/gpu.ts";
+import type { Tensor } from "../kernels/tensor.ts";
+import type { Weights } from "./weights.ts";
+
+export type Below<Path extends string, P extends string> = Path extends `${P}.${infer Rest}` ? Rest : never;
+export type Parent<Path extends string> = Path extends `${infer Head}.${infer Rest}`
+  ? Head | `${Head}.${Parent<Rest>}`
+  : never;
+
+/** Sees every activation where it is born; returns it, or another with the same axes and perhaps more rows. */
+export interface Tap {
+  watches(name: string): boolean;
+  site(name: string, activation: Tensor): Tensor;
+}
+
+export interface Scope<Site extends string> {
+  readonly gpu: Gpu;
+  readonly weights: Weights;
+  readonly path: string;
+  /** The scope of a child module; its type narrows the sites to those below it. */
+  in<P extends Parent<Site>>(child: P): Scope<Below<Site, P>>;
+  /** The activation itself, unless the tap captures or replaces it. */
+  site(name: Site, activation: Tensor): Tensor;
+  /** Does anyone look at this site? Only for sites that are too dear to make when nobody does. */
+  watched(name: Site): boolean;
+}
+
+export function scope<Site extends string>(gpu: Gpu, weights: Weights, tap: Tap, path = ""): Scope<Site> {
+  const name = (child: string) => (path === "" ? child : `${path}.${child}`);
+  return {
+    gpu,
+    weights,
+    path,
+    in: (child) => scope(gpu, weights, tap, name(child)),
+    site: (child, activation) => tap.site(name(child), activation),
+    watched: (child) => tap.watches(name(child)),
+  };
+}
+
+/** A tap that leaves everything as it is. */
+export const untapped: Tap = { watches: () => false, site: (_, activation) => activation };
