@@ -116,7 +116,7 @@ function joined(name: string, files: readonly OpenFile[]): Checkpoint {
     return data.buffer.byteLength === length ? data : data.slice();
   }
 
-  const read = (tensor: string, signal?: AbortSignal) => readRange(tensor, 0, infoOf(tensor).bytes, signal);
+  const read = async (tensor: string, signal?: AbortSignal) => readRange(tensor, 0, infoOf(tensor).bytes, signal);
 
   return {
     metadata,

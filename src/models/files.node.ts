@@ -74,7 +74,7 @@ export async function openFolder(path: string): Promise<Folder> {
   if (!status.isDirectory()) throw new UserError(`${path}: is a file, expected a folder; check the path`);
   const folder: Folder = {
     name: path,
-    has: (file) => isFile(inside(path, file)),
+    has: async (file) => isFile(inside(path, file)),
     open: async (file) => openFile(inside(path, file)),
     async bytes(file) {
       const source = await folder.open(file);

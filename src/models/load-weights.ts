@@ -43,6 +43,10 @@ export function wantedWeights(): { weights: Weights; wanted: ReadonlyMap<string,
   return { weights, wanted };
 }
 
+export interface LoadedWeights extends Weights {
+  release(): void;
+}
+
 export interface LoadProgress {
   readonly loadedBytes: number;
   readonly totalBytes: number;
@@ -65,7 +69,7 @@ export async function loadWeights(
     onProgress?: (progress: LoadProgress) => void;
     signal?: AbortSignal;
   } = {},
-): Promise<Weights> {
+): Promise<LoadedWeights> {
   const found = [...wanted].map((want) => ({ want, info: find(checkpoint, want, options.rename?.(want.name) ?? []) }));
   const totalBytes = found.reduce((total, { info }) => total + info.bytes, 0);
   const matrices = new Map<string, Matrix>();
@@ -93,6 +97,14 @@ export async function loadWeights(
     matrix: (name) => get(matrices, name),
     vector: (name) => get(vectors, name),
     table: (name) => get(tables, name),
+    release() {
+      for (const { label, texture, memory } of matrices.values()) {
+        if (texture) gpu.destroyTexture(texture);
+        if (memory) gpu.release({ label, shape: [], memory });
+      }
+      gpu.release(...vectors.values());
+      for (const { label, memory } of tables.values()) gpu.release({ label, shape: [], memory });
+    },
   };
 }
 

@@ -61,6 +61,8 @@ export interface Model {
     input: Input,
     options?: { maxTokens?: number; signal?: AbortSignal },
   ): Promise<{ ids: number[]; text: string }>;
+  /** Which of the question's tokens spell `word`, the first time; empty where none do. */
+  findWord(input: Input, word: string): number[];
   /** Ids of a text's word pieces, without special tokens. */
   pieces(text: string): number[];
   tokenText(id: number): string;

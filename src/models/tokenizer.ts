@@ -34,8 +34,6 @@ export interface Tokenizer {
   decode(ids: readonly number[], options?: { readonly skipSpecial?: boolean }): string;
   idToToken(id: number): string | undefined;
   tokenToId(token: string): number | undefined;
-  /** Which tokens of a text are the first run of exactly the pieces of `word`; empty where there is none. */
-  findWord(encoded: EncodedText, word: string): number[];
 }
 
 /** Reads the contents of tokenizer.json and tokenizer_config.json; what would be tokenised otherwise fails by name. */
@@ -73,14 +71,7 @@ export function readTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown):
     return known.length === 0 ? "" : library.decode(known, { clean_up_tokenization_spaces: cleanUp });
   }
 
-  function findWord({ ids }: EncodedText, word: string): number[] {
-    const all = encode(word).ids;
-    const run = all.slice(before.length, all.length - after.length);
-    const first = ids.findIndex((_, at) => run.every((id, i) => ids[at + i] === id));
-    return first < 0 ? [] : run.map((_, i) => first + i);
-  }
-
-  return { encode, decode, idToToken, tokenToId, findWord };
+  return { encode, decode, idToToken, tokenToId };
 }
 
 const whole = ({ text, start }: Section): Piece => ({ token: text, start, end: start + text.length });

@@ -13,6 +13,7 @@ import type { BlipConfig } from "./config.ts";
 export interface BlipInputs {
   read(source: InputSource): Promise<Input>;
   decode(ids: readonly number[]): string;
+  findWord(input: Input, word: string): number[];
   pieces(text: string): number[];
   tokenText(id: number): string;
   readonly padId: number;
@@ -34,9 +35,16 @@ export async function openBlipInputs(folder: Folder, config: BlipConfig): Promis
       return { ...checked(await pixels(source.image), text.ids, side, config), text };
     },
     decode: (ids) => tokenizer.decode([...ids]),
+    findWord: ({ ids }, word) => runOf(ids, withoutSpecial(tokenizer, word)),
     pieces: (text) => withoutSpecial(tokenizer, text),
     tokenText: (id) => tokenizer.idToToken(id) ?? `#${id}`,
   };
+}
+
+/** Where a run of ids first stands. */
+function runOf(ids: readonly number[], run: readonly number[]): number[] {
+  const first = ids.findIndex((_, at) => run.length > 0 && run.every((id, i) => ids[at + i] === id));
+  return first === -1 ? [] : run.map((_, i) => first + i);
 }
 
 function withoutSpecial(tokenizer: Tokenizer, text: string): number[] {

@@ -3,11 +3,10 @@ import { openDry } from "../../kernels/dry.ts";
 import type { Gpu } from "../../kernels/gpu.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { captureTap } from "../capture.ts";
-import { wantedWeights } from "../load-weights.ts";
+import { type LoadedWeights, wantedWeights } from "../load-weights.ts";
 import type { Input, Model } from "../model.ts";
 import { scope, type Tap, untapped } from "../scope.ts";
 import { matchSites } from "../sites.ts";
-import type { Weights } from "../weights.ts";
 import type { BlipConfig } from "./config.ts";
 import type { BlipInputs } from "./input.ts";
 import { type KeyValueMemory, keyValueMemory } from "./memory.ts";
@@ -26,7 +25,7 @@ const MAX_TOKENS = 20;
 
 export function blipModel(
   gpu: Gpu,
-  weights: Weights,
+  weights: LoadedWeights,
   config: BlipConfig,
   inputs: BlipInputs,
   identity: Pick<Model, "name" | "identify">,
@@ -104,6 +103,7 @@ export function blipModel(
       }
       return { ids, text: inputs.decode(ids) };
     },
+    findWord: (input, word) => inputs.findWord(input, word),
     pieces: (text) => inputs.pieces(text),
     tokenText: (id) => inputs.tokenText(id),
     shapes(tokens) {
@@ -113,6 +113,7 @@ export function blipModel(
     },
     close() {
       for (const key of [...seen.keys()]) forget(key);
+      weights.release();
     },
   };
 }

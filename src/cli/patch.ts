@@ -1,0 +1,58 @@
+import { writeFile } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { openFolder } from "#files";
+import { UserError } from "../models/errors.ts";
+import { applyPlan } from "../patching/apply-plan.ts";
+import { readPlan } from "../patching/plan.ts";
+import { type LogitRow, scores } from "../patching/score.ts";
+import type { Command } from "./command.ts";
+import { adapterLine, withModel } from "./open.ts";
+
+export const command: Command = {
+  positionals: ["MODEL"],
+  options: {
+    plan: { value: "FILE", help: "the plan, JSON (README: Plans)", required: true },
+    out: { value: "FILE", help: "write the result there, not to standard output" },
+  },
+  async run(args, signal) {
+    const path = args.value("plan")!;
+    const folder = await openFolder(dirname(path));
+    const plan = readPlan(await folder.json(basename(path)));
+    const [name] = args.positionals as [string];
+    if (plan.model !== undefined && plan.model !== name) {
+      throw new UserError(`${path}: is a plan for model "${plan.model}", got MODEL "${name}"; use one name in both`);
+    }
+    return withModel(name, signal, async (model, gpu) => {
+      const result = await applyPlan(model, plan, { signal });
+      const show = (row: LogitRow) => {
+        const { kl, rank, top1, ...rest } = scores(row, result.clean, result.corrupt, {
+          compat: "corrected",
+          minDenominator: 1e-3,
+        });
+        const logits = { correct: row.correct, incorrect: row.incorrect };
+        return { logits, logsumexp: row.logsumexp, ...rest, kl, rank, top1 };
+      };
+      const text = JSON.stringify(
+        {
+          cells: result.cells.map((row, i) => ({ ...result.planned[i], ...show(row), changed: result.changed[i] })),
+          clean: show(result.clean),
+          corrupt: show(result.corrupt),
+          answers: result.answers,
+          direction: plan.direction,
+          adapter: adapterLine(gpu),
+        },
+        null,
+        1,
+      );
+      const out = args.value("out");
+      if (out === undefined) console.log(text);
+      else await writeFile(out, `${text}\n`);
+      const idle = result.changed.filter((moved) => !moved).length;
+      if (idle > 0)
+        console.error(
+          `${idle} of ${result.cells.length} cells changed no value: their replacement equals what was there`,
+        );
+      return 0;
+    });
+  },
+};

@@ -1,0 +1,177 @@
+import { resolve } from "node:path";
+import { balanced, checkPictures, type DataFile, type DataRow, readDataFile } from "../data/samples.ts";
+import { UserError } from "../models/errors.ts";
+import type { Model } from "../models/model.ts";
+import { headCount, resolveKind } from "../patching/kinds.ts";
+import { type Compat, type RunSettings, tasks } from "../patching/record.ts";
+import { defectStates, runSweep, type SweepProgress } from "../patching/run.ts";
+import { openRun, readRun } from "../patching/store.ts";
+import { version } from "../version.ts";
+import type { Arguments, Command } from "./command.ts";
+import { oneOf, someOf, wholeNumber } from "./command.ts";
+import { adapterLine, withModel } from "./open.ts";
+import { progressPrinter, sweepLine } from "./progress.ts";
+import { picturesBeside } from "./report.ts";
+
+/** Below this difference of the two runs' logit differences there is no normalised effect. */
+export const MIN_DENOMINATOR = 1e-3;
+
+export const command: Command = {
+  positionals: ["MODEL"],
+  options: {
+    task: { value: "TASK", help: tasks.join(", "), required: true },
+    data: { value: "FILE", help: "CSV with the samples; picture paths relative to it", required: true },
+    mode: { value: "MODE", help: "what is corrupted: image, text, or image,text", required: true },
+    kind: {
+      value: "KIND,…",
+      help: "output, attention_block, crossattention_block, mlp_block, …, or a site pattern",
+      required: true,
+    },
+    heads: { value: "all|0,3", help: "patch these heads one by one as well, where a kind has heads" },
+    samples: { value: "N", help: "only the first N rows of the task (mini: 10)" },
+    balanced: { help: "take the N rows evenly from groups and orders instead" },
+    compat: { value: "COMPAT", help: "corrected (default) or upstream: the original's numbers" },
+    except: { value: "D4,…", help: "defects that are the other way round" },
+    direction: { value: "DIR", help: "denoising (default): clean values into the corrupt run; or noising" },
+    "exact-check": { value: "N", help: "run N cells of each sample again, alone, and compare bits" },
+    out: { value: "RUN", help: "the run's folder; an interrupted run there goes on", required: true },
+  },
+  async run(args, signal) {
+    const [task] = someOf({ ...args, value: () => args.value("task") }, "task", tasks) as [(typeof tasks)[number]];
+    const data = await readDataFile(args.value("data")!, task);
+    return withModel(args.positionals[0]!, signal, async (model, gpu) => {
+      const rows = chooseRows(args, data);
+      checkPictures(data, rows);
+      const settings = await sweepSettings(model, args, data, rows, task);
+      const cells = countCells(model, settings, rows.length);
+      console.error(
+        `${adapterLine(gpu)}\n${rows.length} samples, ${settings.modes.length} modes, about ${cells.toLocaleString("en")} cells`,
+      );
+      const { folder, progress } = await writeRun(model, rows, settings, args, signal);
+      const failed = (await readRun(folder)).records.filter((record) => "failed" in record).length;
+      if (args.flag("json")) console.log(JSON.stringify({ run: folder, ...progress, failed }));
+      else console.log(`${folder}/report.html`);
+      if (failed > 0)
+        console.error(`${failed} sweeps failed; the report says why, and the same command tries them again`);
+      return failed > 0 ? 1 : 0;
+    });
+  },
+};
+
+/** Sweeps into the folder of --out and writes its tables and report. */
+export async function writeRun(
+  model: Model,
+  rows: readonly DataRow[],
+  settings: RunSettings,
+  args: Arguments,
+  signal: AbortSignal,
+) {
+  const folder = args.value("out") ?? "runs/demo";
+  const run = await openRun(folder, settings);
+  const printer = progressPrinter();
+  let started: number | undefined;
+  try {
+    const progress = await runSweep(model, rows, settings, run, {
+      signal,
+      exactCheck: wholeNumber(args, "exact-check") ?? 0,
+      onProgress(now: SweepProgress) {
+        started ??= now.done - 1;
+        printer.show(sweepLine(now, started), now.done === now.total);
+      },
+    });
+    await run.finish(picturesBeside(settings.data.path));
+    return { folder, progress };
+  } finally {
+    await run.close();
+  }
+}
+
+function chooseRows(args: Arguments, data: DataFile): readonly DataRow[] {
+  const count =
+    args.value("samples") === "mini"
+      ? 10
+      : wholeNumber({ ...args, value: (name) => plainCount(args.value(name)) }, "samples", 1);
+  if (args.flag("balanced")) {
+    if (count === undefined) throw new UserError("sweep: --balanced needs --samples N");
+    return balanced(data.rows, count);
+  }
+  return data.rows.slice(0, count);
+}
+
+const plainCount = (text: string | undefined) => (text === "full" ? undefined : text);
+
+async function sweepSettings(
+  model: Model,
+  args: Arguments,
+  data: DataFile,
+  rows: readonly DataRow[],
+  task: (typeof tasks)[number],
+): Promise<RunSettings> {
+  const kinds = (args.value("kind") ?? "").split(",").filter((kind) => kind !== "");
+  const compat = oneOf(args, "compat", ["corrected", "upstream"]);
+  const except = (args.value("except") ?? "").split(",").filter((id) => id !== "");
+  return settingsFor(model, {
+    data,
+    rows,
+    tasks: [task],
+    modes: someOf(args, "mode", ["image", "text"]),
+    kinds,
+    heads: readHeads(model, args.value("heads"), kinds),
+    compat,
+    except,
+    direction: oneOf(args, "direction", ["denoising", "noising"]),
+  });
+}
+
+export interface SweepChoice extends Pick<RunSettings, "tasks" | "modes" | "kinds" | "heads" | "direction"> {
+  readonly data: DataFile;
+  readonly rows: readonly DataRow[];
+  readonly compat: Compat;
+  readonly except: readonly string[];
+}
+
+/** Everything that decides the numbers of a run. */
+export async function settingsFor(model: Model, choice: SweepChoice): Promise<RunSettings> {
+  const { config, weights } = await model.identify();
+  const { info } = model.gpu;
+  for (const kind of choice.kinds) resolveKind(model, kind);
+  return {
+    format: 1,
+    package_version: version(),
+    model: { name: model.name, config_sha256: config, weights_sha256: weights },
+    data: { path: resolve(choice.data.path), sha256: choice.data.sha256, samples: choice.rows.length },
+    adapter: { name: info.name, backend: info.kind, tier: info.tier },
+    tasks: choice.tasks,
+    modes: choice.modes,
+    kinds: choice.kinds,
+    heads: choice.heads,
+    compat: choice.compat,
+    defects: defectStates(choice.compat, choice.except),
+    direction: choice.direction,
+    min_denominator: MIN_DENOMINATOR,
+    shard: null,
+  };
+}
+
+function readHeads(model: Model, text: string | undefined, kinds: readonly string[]): RunSettings["heads"] {
+  if (text === undefined) return "none";
+  const counts = kinds.map((kind) => headCount(model, resolveKind(model, kind), 2));
+  const most = Math.max(...counts);
+  if (most === 0) throw new UserError(`--heads: none of the kinds ${kinds.join(", ")} has heads; leave the option out`);
+  if (text === "all") return "all";
+  const heads = text.split(",").map(Number);
+  const wrong = heads.find((head) => !Number.isInteger(head) || head < 0 || head >= most);
+  if (wrong === undefined) return [...new Set(heads)].sort((a, b) => a - b);
+  throw new UserError(`--heads: got "${text}", expected all, or heads from 0 to ${most - 1}`);
+}
+
+/** About how many cells a sweep has, for prompts of ten tokens. */
+export function countCells(model: Model, settings: RunSettings, samples: number): number {
+  const perToken = settings.kinds.reduce((total, kind) => {
+    const resolved = resolveKind(model, kind);
+    const heads = headCount(model, resolved, 2);
+    const swept = settings.heads === "none" ? 0 : settings.heads === "all" ? heads : settings.heads.length;
+    return total + resolved.sites.length * (1 + (heads > 0 ? swept : 0));
+  }, 0);
+  return perToken * 10 * samples * settings.modes.length;
+}

@@ -1,0 +1,230 @@
+/** A plan to cells with their sources, run as one sweep. */
+import { openFile } from "#files";
+import { openSafetensors } from "../models/checkpoint.ts";
+import { UserError } from "../models/errors.ts";
+import type { Input, Model } from "../models/model.ts";
+import { type Axes, matchSites, type Site, siteIndex } from "../models/sites.ts";
+import { type Cell, copySpans, type Edit, extent, type Span, spansOf } from "./cell.ts";
+import { sitePattern } from "./kinds.ts";
+import { type From, type Plan, type PlanEdit, selectTokens } from "./plan.ts";
+import { normalNumbers, type StoredTensor } from "./stored.ts";
+import { type Pair, type SweepOptions, type SweepResult, sweepPair } from "./sweep.ts";
+
+/** A cell with what it was in the plan, spelled out. */
+export interface PlannedCell {
+  readonly cell: readonly { site: string; token: number | number[]; head: number | null; from: From["kind"] }[];
+}
+
+export interface PlanResult extends SweepResult {
+  readonly planned: readonly PlannedCell[];
+  readonly answers: readonly [number, number];
+}
+
+interface Context {
+  readonly model: Model;
+  readonly pair: Pair;
+  readonly answer: string | null;
+  readonly stored: Map<string, StoredTensor>;
+  readonly runs: Map<string, Input>;
+}
+
+/** @throws UserError for a site, token or head that matches nothing, or a tensor of another shape */
+export async function applyPlan(
+  model: Model,
+  plan: Plan,
+  options: Pick<SweepOptions, "signal" | "chunk" | "onProgress"> = {},
+): Promise<PlanResult> {
+  const clean = await model.input(plan.clean);
+  const corrupt = await model.input(plan.corrupt);
+  const answers = plan.answers.map((answer) => answerId(model, answer)) as [number, number];
+  const [base, other] = plan.direction === "denoising" ? [corrupt, clean] : [clean, corrupt];
+  const pair: Pair = { base, other, answers, direction: plan.direction };
+  const answer = typeof plan.answers[0] === "string" ? plan.answers[0] : null;
+  const context: Context = { model, pair, answer, stored: new Map(), runs: new Map() };
+  const cells: Cell[] = [];
+  const planned: PlannedCell[] = [];
+  for (const edits of plan.cells) {
+    const expanded = await Promise.all(edits.map((edit) => expand(context, edit)));
+    for (const combination of together(expanded)) {
+      cells.push(combination.flatMap(({ edits: parts }) => parts));
+      planned.push({ cell: combination.map(({ shown }) => shown) });
+    }
+  }
+  const result = await sweepPair(model, pair, cells, { ...options, stored: context.stored, runs: context.runs });
+  return { ...result, planned, answers };
+}
+
+function answerId(model: Model, answer: string | number): number {
+  if (typeof answer === "string") {
+    const [id] = model.pieces(answer);
+    if (id !== undefined) return id;
+    throw new UserError(`plan.answers: "${answer}" has no word pieces, expected a word`);
+  }
+  if (answer < model.vocabSize) return answer;
+  throw new UserError(`plan.answers: got id ${answer}, the vocabulary ends at ${model.vocabSize - 1}`);
+}
+
+interface Variant {
+  readonly edits: readonly Edit[];
+  readonly shown: PlannedCell["cell"][number];
+}
+
+/** Edits of one list vary together where they have the same number of variants; one variant goes with all. */
+function together(expanded: readonly (readonly Variant[])[]): Variant[][] {
+  const count = Math.max(...expanded.map(({ length }) => length));
+  const uneven = expanded.find(({ length }) => length !== 1 && length !== count);
+  if (uneven) {
+    throw new UserError(
+      `plan: edits applied together expand to ${expanded.map(({ length }) => length).join(" and ")} cells; expected equal numbers, or one`,
+    );
+  }
+  return Array.from({ length: count }, (_, i) => expanded.map((variants) => variants[variants.length === 1 ? 0 : i]!));
+}
+
+/** A pattern of sites, "each" token and "each" head to one variant for each. */
+async function expand(context: Context, edit: PlanEdit): Promise<Variant[]> {
+  const { model, pair } = context;
+  const index = siteIndex(model.sites);
+  const names = matchSites(model.sites, [sitePattern(edit.site)]);
+  const sites = [...new Set(names.map(({ name }) => index.get(name)!.site))];
+  const variants: Variant[] = [];
+  for (const site of sites) {
+    const shape = model.shapes(pair.base.ids.length).get(site.name)!.slice(1);
+    const { tokens, heads } = extent(site.axes, shape);
+    const chosen = selectTokens(model, edit.token, site.name, tokens, { input: pair.base, answer: context.answer });
+    const headList = edit.head === "each" ? [...Array(heads).keys()] : [edit.head];
+    if (edit.head === "each" && heads === 0)
+      throw new UserError(`site ${site.name}: has no head axis, so head "each" matches nothing`);
+    for (const group of chosen) {
+      for (const head of headList) {
+        const edits = await editsOf(context, site, shape, group.length === tokens ? [null] : group, head, edit.from);
+        const token = group.length === 1 ? group[0]! : [...group];
+        variants.push({ edits, shown: { site: site.name, token, head, from: edit.from.kind } });
+      }
+    }
+  }
+  return variants;
+}
+
+async function editsOf(
+  context: Context,
+  site: Site,
+  shape: readonly number[],
+  tokens: readonly (number | null)[],
+  head: number | null,
+  from: From,
+): Promise<Edit[]> {
+  const edit = (kind: Edit["kind"], source: string, factor: number, spans: readonly Span[]): Edit => ({
+    site: site.name,
+    kind,
+    source,
+    factor,
+    spans,
+  });
+  const own = () =>
+    tokens
+      .flatMap((token) => spansOf(site.name, site.axes, shape, token, head))
+      .map(({ at, length }) => ({ to: at, from: at, length }));
+  const copies = (input: Input) => tokens.flatMap((token) => copiesOf(context.model, site, shape, input, token, head));
+  const { pair } = context;
+  switch (from.kind) {
+    case "clean":
+    case "corrupt": {
+      const isOther = (from.kind === "clean") === (pair.direction === "denoising");
+      return [isOther ? edit("copy", "other", 0, copies(pair.other)) : edit("copy", "base", 0, own())];
+    }
+    case "zero":
+      return [edit("fill", "base", 0, own())];
+    case "minus infinity":
+      return [edit("fill", "base", Number.NEGATIVE_INFINITY, own())];
+    case "scale":
+      return [edit("scale", "base", from.factor, own())];
+    case "run": {
+      const input = await context.model.input(from.input);
+      const name = `run ${JSON.stringify(from.input)}`;
+      context.runs.set(name, input);
+      return [edit("copy", name, 0, copies(input))];
+    }
+    case "noise": {
+      const spans = own();
+      const total = shape.reduce((a, b) => a * b, 1);
+      const name = `noise ${site.name} ${from.seed}`;
+      context.stored.set(name, { data: normalNumbers(total, from.seed) });
+      return [edit("add", name, from.std, spans)];
+    }
+    case "mean":
+      return [edit("copy", await stored(context, from.file, site.name, site.axes, shape), 0, own())];
+    case "tensor":
+      return [edit("copy", await stored(context, from.file, from.key, site.axes, shape), 0, own())];
+    case "add":
+      return [edit("add", await stored(context, from.file, from.key, site.axes, shape), from.scale, own())];
+  }
+}
+
+function copiesOf(
+  model: Model,
+  { name, axes }: Site,
+  to: readonly number[],
+  input: Input,
+  token: number | null,
+  head: number | null,
+): Span[] {
+  const from = model.shapes(input.ids.length).get(name)!.slice(1);
+  return copySpans({ site: name, axes, to, from, toToken: token, fromToken: token, head });
+}
+
+/**
+ * A tensor of a file as a whole activation, stored as the site is: given whole (as Hugging Face shapes it), or for one
+ * token and then repeated for each.
+ */
+async function stored(
+  context: Context,
+  file: string,
+  key: string,
+  axes: Axes,
+  shape: readonly number[],
+): Promise<string> {
+  const name = `${file} ${key} ${axes} ${shape.join()}`;
+  if (context.stored.has(name)) return name;
+  const tensors = await openSafetensors(await openFile(file));
+  try {
+    const info = tensors.tensors.get(key);
+    if (!info)
+      throw new UserError(
+        `${file}: has no tensor "${key}"; it holds ${[...tensors.tensors.keys()].slice(0, 5).join(", ")}, …`,
+      );
+    const values = await tensors.f32(key);
+    const total = shape.reduce((a, b) => a * b, 1);
+    const { tokens } = extent(axes, shape);
+    if (values.length === total)
+      context.stored.set(name, { data: axes === "head token dim" ? tokenFirst(values, shape) : values });
+    else if (values.length * tokens === total && axes.startsWith("token"))
+      context.stored.set(name, { data: repeated(values, tokens) });
+    else {
+      throw new UserError(
+        `${file}: ${key} has shape [${info.shape.join(", ")}], expected ${total} numbers for the whole site or ${total / tokens} for a token`,
+      );
+    }
+    return name;
+  } finally {
+    await tensors.close();
+  }
+}
+
+/** [heads, tokens, dim] as Hugging Face has it to [tokens, heads, dim] as it is stored. */
+function tokenFirst(values: Float32Array, [tokens, heads, dim]: readonly number[]): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let h = 0; h < heads!; h++) {
+    for (let t = 0; t < tokens!; t++) {
+      const from = (h * tokens! + t) * dim!;
+      out.set(values.subarray(from, from + dim!), (t * heads! + h) * dim!);
+    }
+  }
+  return out;
+}
+
+function repeated(values: Float32Array, count: number): Float32Array {
+  const out = new Float32Array(values.length * count);
+  for (let i = 0; i < count; i++) out.set(values, i * values.length);
+  return out;
+}

@@ -1,0 +1,199 @@
+/** Plans: which values are replaced by which, as JSON (DESIGN 6). Parsed and resolved here, before anything runs. */
+import { UserError } from "../models/errors.ts";
+import type { InputSource, Model } from "../models/model.ts";
+import { nearest } from "../models/nearest.ts";
+
+export interface Plan {
+  readonly model?: string;
+  readonly clean: InputSource;
+  readonly corrupt: InputSource;
+  /** Correct and incorrect: words, or ids. */
+  readonly answers: readonly [string | number, string | number];
+  readonly cells: readonly (readonly PlanEdit[])[];
+  readonly direction: "denoising" | "noising";
+}
+
+export interface PlanEdit {
+  /** A site, a pattern, a kind of NOTICE or a name of TransformerLens. */
+  readonly site: string;
+  readonly token: TokenSelector;
+  /** A head, each head as a cell of its own, or the whole width. */
+  readonly head: number | "each" | null;
+  readonly from: From;
+}
+
+export type TokenSelector = number | readonly [number, number] | string;
+
+export type From =
+  | { readonly kind: "clean" | "corrupt" | "zero" | "minus infinity" }
+  | { readonly kind: "mean"; readonly file: string }
+  | { readonly kind: "noise"; readonly std: number; readonly seed: number }
+  | { readonly kind: "tensor"; readonly file: string; readonly key: string }
+  | { readonly kind: "run"; readonly input: InputSource }
+  | { readonly kind: "scale"; readonly factor: number }
+  | { readonly kind: "add"; readonly file: string; readonly key: string; readonly scale: number };
+
+/** Words that a token selector may be, beside `word:X` and `image[r,c]`. */
+const tokenWords = ["all", "each", "last", "answer", "image"] as const;
+
+/** @throws UserError naming the place in the plan, what was got and what was expected */
+export function readPlan(json: unknown): Plan {
+  const plan = fields("plan", json, ["model", "clean", "corrupt", "answers", "cells", "direction"]);
+  const cells = list("plan.cells", plan.cells).map((cell, i) =>
+    Array.isArray(cell)
+      ? list(`plan.cells[${i}]`, cell).map((edit, j) => readEdit(`plan.cells[${i}][${j}]`, edit))
+      : [readEdit(`plan.cells[${i}]`, cell)],
+  );
+  const answers = list("plan.answers", plan.answers);
+  if (answers.length !== 2 || !answers.every((answer) => typeof answer === "string" || isId(answer))) {
+    throw wrong("plan.answers", plan.answers, "two words or two token ids, the correct one first");
+  }
+  const direction = plan.direction ?? "denoising";
+  if (direction !== "denoising" && direction !== "noising")
+    throw wrong("plan.direction", direction, '"denoising" or "noising"');
+  if (plan.model !== undefined && typeof plan.model !== "string")
+    throw wrong("plan.model", plan.model, "a model's name");
+  return {
+    ...(plan.model === undefined ? {} : { model: plan.model }),
+    clean: readInput("plan.clean", plan.clean),
+    corrupt: readInput("plan.corrupt", plan.corrupt),
+    answers: [answers[0], answers[1]] as [string | number, string | number],
+    cells,
+    direction,
+  };
+}
+
+const isId = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
+
+function readInput(where: string, json: unknown): InputSource {
+  const { image, text, inputs } = fields(where, json, ["image", "text", "inputs"]);
+  if (typeof inputs === "string" && image === undefined && text === undefined) return { inputs };
+  if (typeof image === "string" && typeof text === "string" && inputs === undefined) return { image, text };
+  throw wrong(where, json, '{ "image": FILE, "text": TEXT } or { "inputs": FILE }');
+}
+
+function readEdit(where: string, json: unknown): PlanEdit {
+  const edit = fields(where, json, ["site", "token", "head", "from"]);
+  if (typeof edit.site !== "string") throw wrong(`${where}.site`, edit.site, "the name of a site");
+  return {
+    site: edit.site,
+    token: readToken(`${where}.token`, edit.token),
+    head: readHead(`${where}.head`, edit.head),
+    from: readFrom(`${where}.from`, edit.from ?? "clean", edit.site),
+  };
+}
+
+function readToken(where: string, value: unknown): TokenSelector {
+  if (isId(value)) return value as number;
+  if (Array.isArray(value) && value.length === 2 && value.every(isId) && value[0] <= value[1])
+    return [value[0], value[1]];
+  if (typeof value === "string") {
+    if (
+      (tokenWords as readonly string[]).includes(value) ||
+      /^word:.+$/.test(value) ||
+      /^image\[\d+,\d+\]$/.test(value)
+    )
+      return value;
+  }
+  throw wrong(where, value, `a token's number, [first, last], "${tokenWords.join('", "')}", "word:X" or "image[r,c]"`);
+}
+
+function readHead(where: string, value: unknown): number | "each" | null {
+  if (value === undefined || value === null) return null;
+  if (value === "each" || isId(value)) return value as number | "each";
+  throw wrong(where, value, 'a head\'s number, "each", or nothing for the whole width');
+}
+
+function readFrom(where: string, value: unknown, site: string): From {
+  if (value === "clean" || value === "corrupt" || value === "zero") return { kind: value };
+  if (value === "-inf") {
+    if (/\.scores$|hook_attn_scores$/.test(site)) return { kind: "minus infinity" };
+    throw new UserError(
+      `${where}: "-inf" cuts attention and belongs to a site that ends in .scores, got site "${site}"`,
+    );
+  }
+  const source = fields(where, value, ["mean", "noise", "tensor", "key", "run", "scale", "add"]);
+  const { mean, noise, tensor, key, run, scale, add } = source;
+  if (typeof mean === "string") return { kind: "mean", file: mean };
+  if (noise !== undefined) {
+    const { std, seed } = fields(`${where}.noise`, noise, ["std", "seed"]);
+    if (typeof std === "number" && std >= 0 && isId(seed)) return { kind: "noise", std, seed: seed as number };
+    throw wrong(`${where}.noise`, noise, '{ "std": number, "seed": whole number }');
+  }
+  if (typeof tensor === "string" && typeof key === "string") return { kind: "tensor", file: tensor, key };
+  if (run !== undefined) return { kind: "run", input: readInput(`${where}.run`, run) };
+  if (typeof add === "string" && typeof key === "string") {
+    return { kind: "add", file: add, key, scale: typeof scale === "number" ? scale : 1 };
+  }
+  if (typeof scale === "number" && Number.isFinite(scale)) return { kind: "scale", factor: scale };
+  throw wrong(
+    where,
+    value,
+    '"clean", "corrupt", "zero", "-inf", {mean}, {noise}, {tensor, key}, {run}, {scale} or {add, key, scale}',
+  );
+}
+
+/** An object without unknown fields. */
+function fields(where: string, value: unknown, known: readonly string[]): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw wrong(where, value, `an object with ${known.join(", ")}`);
+  const stranger = Object.keys(value).find((name) => !known.includes(name));
+  if (stranger === undefined) return value as Record<string, unknown>;
+  throw new UserError(
+    `${where}: has unknown field "${stranger}"; nearest: "${nearest(stranger, known, 1)[0]}"; expected ${known.join(", ")}`,
+  );
+}
+
+function list(where: string, value: unknown): unknown[] {
+  if (Array.isArray(value) && value.length > 0) return value;
+  throw wrong(where, value, "a list that is not empty");
+}
+
+const wrong = (where: string, got: unknown, expected: string) =>
+  new UserError(`${where}: got ${JSON.stringify(got) ?? "nothing"}, expected ${expected}`);
+
+/** Which tokens a selector means. `each` gives a list a token, the others one list. */
+export function selectTokens(
+  model: Model,
+  selector: TokenSelector,
+  site: string,
+  count: number,
+  run: SelectedRun,
+): (readonly number[])[] {
+  const all = [...Array(count).keys()];
+  if (typeof selector === "number") return [[selector]];
+  if (selector === "each") return all.map((token) => [token]);
+  if (selector === "all") return [all];
+  if (selector === "last") return [[count - 1]];
+  if (typeof selector !== "string") return [all.filter((token) => token >= selector[0] && token <= selector[1])];
+  if (selector === "image" || selector.startsWith("image[")) return [imageTokens(selector, site, count)];
+  const word = selector === "answer" ? run.answer : selector.slice("word:".length);
+  if (word === null) throw new UserError(`token "answer": the answers were given as ids; name the tokens by number`);
+  const found = model.findWord(run.input, word);
+  if (found.length > 0) return [found];
+  const known = run.input.text?.words.map(({ text }) => text) ?? [];
+  throw new UserError(
+    `token "${selector}": the prompt has no such word; nearest: ${nearest(word, known).join(", ") || "none"}`,
+  );
+}
+
+export interface SelectedRun {
+  readonly input: Parameters<Model["findWord"]>[0];
+  /** The correct answer, null where it was given as an id. */
+  readonly answer: string | null;
+}
+
+/** Patches of the vision tower, by row and column; its token 0 is the class token. */
+function imageTokens(selector: string, site: string, count: number): number[] {
+  const offset = site.includes("patch_embedding") ? 0 : 1;
+  const side = Math.sqrt(count - offset);
+  if (!site.startsWith("vision_model.") || !Number.isInteger(side)) {
+    throw new UserError(`token "${selector}": site ${site} has no image tokens; only the vision tower has`);
+  }
+  if (selector === "image") return Array.from({ length: count - offset }, (_, i) => i + offset);
+  const [row, column] = selector.slice("image[".length, -1).split(",").map(Number) as [number, number];
+  if (row < side && column < side) return [offset + row * side + column];
+  throw new UserError(
+    `token "${selector}": the picture has ${side} x ${side} patches, rows and columns 0 to ${side - 1}`,
+  );
+}

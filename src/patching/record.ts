@@ -1,0 +1,129 @@
+/**
+ * What a sweep writes down: one record per sample and mode, complete enough for every table and picture.
+ * All numbers are float32 values; `null` stands for a value that does not exist (an effect without a denominator).
+ */
+
+export const tasks = ["facial_expressions", "mit_states", "svo_probes"] as const;
+export type Task = (typeof tasks)[number];
+export type Mode = "image" | "text";
+export type Compat = "corrected" | "upstream";
+
+/** JSON has no NaN and no infinities; `--compat upstream` needs them (D9). */
+export type Json = number | null | "NaN" | "Infinity" | "-Infinity";
+
+/** The scores of one cell; the first four are NOTICE's columns. */
+export interface Scores {
+  p_patched: number;
+  p_diff: number;
+  logit_diff: number;
+  effect: Json;
+  kl: number;
+  rank: number;
+  top1: number;
+}
+
+export const scoreNames = ["p_patched", "p_diff", "logit_diff", "effect", "kl", "rank", "top1"] as const;
+/** The four columns of the original, in its order. */
+export const noticeColumns = ["p_patched", "p_diff", "logit_diff", "effect"] as const;
+
+/** A token of the clean prompt. `role` is what it does in the task; several pieces of one word share word and role. */
+export interface Token {
+  id: number;
+  /** The word piece as the vocabulary spells it, e.g. `##ed`. */
+  text: string;
+  /** `[CLS]`, `is`, `noun`, `correct`, `incorrect`, `subject`, `verb`, `object`, `?`, `[SEP]`, … */
+  role: string;
+  /** Which piece of its word it is, from 0, and how many there are. */
+  piece: number;
+  pieces: number;
+}
+
+/** Scores of one kind for one sample: arrays in the order token, layer(, head). */
+export interface Table {
+  /** As the user named it: `output`, `crossattention_block`, a site pattern … */
+  kind: string;
+  /** One site per layer, in order. */
+  sites: string[];
+  tokens: number;
+  layers: number;
+  /** Head numbers swept one by one, or null when whole sites were patched. */
+  heads: number[] | null;
+  /** `null` where the cell does not exist: a token without a counterpart in the other prompt (D8). */
+  scores: { [K in keyof Scores]: (Scores[K] | null)[] };
+  /** Cells whose replacement changed no value. */
+  unchanged: number;
+}
+
+export interface LogitSummary {
+  correct: number;
+  incorrect: number;
+  logsumexp: number;
+  top1: number;
+}
+
+/** One finished sample in one mode: a line of results.jsonl. */
+export interface SampleRecord {
+  /** Hash of the data file's row: what the sample is, wherever it stands. */
+  key: string;
+  /** Row index in the data file, from 0. */
+  sample: number;
+  task: Task;
+  mode: Mode;
+  /** `state` for mit_states, the emotion for faces, the negated part for svo. */
+  group: string;
+  /** The correct option comes first in the prompt. */
+  correct_first: boolean;
+  clean_prompt: string;
+  corrupt_prompt: string;
+  correct_answer: string;
+  incorrect_answer: string;
+  clean_image_path: string;
+  corrupt_image_path: string;
+  tokens: Token[];
+  /** The row of head tables: the correct answer's last piece, or what the original takes (D4); null if it finds none. */
+  answer_token: number | null;
+  /** Ids of the two answers. */
+  answer_ids: [number, number];
+  clean: LogitSummary;
+  corrupt: LogitSummary;
+  /** NOTICE's `low_score`: the four scores of the unpatched corrupt run. */
+  low_score: Json[];
+  tables: Table[];
+  checks: CheckResult[];
+}
+
+export interface CheckResult {
+  name: string;
+  ok: boolean;
+  detail: string;
+}
+
+/** A sample that could not be run: also a line of results.jsonl, so that nothing is lost in silence. */
+export interface FailedRecord {
+  key: string;
+  sample: number;
+  task: Task;
+  mode: Mode;
+  failed: string;
+}
+
+export type RunRecord = SampleRecord | FailedRecord;
+
+/** run.json: everything that decides the numbers, written once. Resuming needs the same settings. */
+export interface RunSettings {
+  format: 1;
+  package_version: string;
+  model: { name: string; config_sha256: string; weights_sha256: string };
+  data: { path: string; sha256: string; samples: number };
+  adapter: { name: string; backend: string; tier: string };
+  tasks: Task[];
+  modes: Mode[];
+  kinds: string[];
+  heads: "none" | "all" | number[];
+  compat: Compat;
+  /** State of each upstream defect that concerns this run, e.g. { "D4": "corrected" }. */
+  defects: Record<string, Compat>;
+  direction: "denoising" | "noising";
+  min_denominator: number;
+  shard: [number, number] | null;
+}

@@ -1,0 +1,134 @@
+/** A sweep over samples, written to a run folder as it goes: what `notice sweep` and `notice demo` do. */
+import { UserError } from "../models/errors.ts";
+import type { Model } from "../models/model.ts";
+import { type Kind, resolveKind } from "./kinds.ts";
+import { type Sample, samplePair } from "./pair.ts";
+import type { Compat, Mode, RunSettings, SampleRecord } from "./record.ts";
+import { sweepSample } from "./sample.ts";
+import { difference, json, probability, summary } from "./score.ts";
+import type { Run } from "./store.ts";
+
+/** A sample with what a record says about it. */
+export interface RunSample extends Sample {
+  readonly index: number;
+  readonly key: string;
+  readonly group: string;
+  readonly correctFirst: boolean;
+  readonly cleanImagePath: string;
+  readonly corruptImagePath: string;
+}
+
+/** Upstream defects (NOTICE.md 12) that BLIP sweeps can repeat. D5 is only a label, D6 and D7 concern LLaVA. */
+export const blipDefects = ["D4", "D5", "D8", "D9"] as const;
+
+/** The state of each defect: as `compat` says, but for the exceptions, which are the other way round. */
+export function defectStates(compat: Compat, except: readonly string[]): Record<(typeof blipDefects)[number], Compat> {
+  const unknown = except.find((id) => !(blipDefects as readonly string[]).includes(id));
+  if (unknown !== undefined)
+    throw new UserError(`--except: got "${unknown}", expected some of ${blipDefects.join(",")}`);
+  const other = compat === "upstream" ? "corrected" : "upstream";
+  return Object.fromEntries(blipDefects.map((id) => [id, except.includes(id) ? other : compat])) as ReturnType<
+    typeof defectStates
+  >;
+}
+
+export interface SweepProgress {
+  /** Samples times modes: done in all, of how many, and how many of these failed in this process. */
+  readonly done: number;
+  readonly total: number;
+  readonly failed: number;
+  /** Cells that this process has run, and the seconds it took. */
+  readonly cells: number;
+  readonly seconds: number;
+}
+
+export interface RunSweepOptions {
+  readonly signal?: AbortSignal;
+  readonly exactCheck?: number;
+  readonly onProgress?: (progress: SweepProgress) => void;
+}
+
+/** Sweeps what the run does not hold yet. A sample that fails is recorded with the reason, and the rest goes on. */
+export async function runSweep(
+  model: Model,
+  samples: readonly RunSample[],
+  settings: RunSettings,
+  run: Run,
+  { signal, exactCheck = 0, onProgress }: RunSweepOptions = {},
+): Promise<SweepProgress> {
+  const kinds = settings.kinds.map((kind) => resolveKind(model, kind));
+  const units = samples.flatMap((sample) => settings.modes.map((mode) => ({ sample, mode })));
+  const started = performance.now();
+  let progress = { done: units.length, total: units.length, failed: 0, cells: 0, seconds: 0 };
+  const left = units.filter(({ sample, mode }) => !run.done.has(`${sample.index}:${sample.task}:${mode}`));
+  progress = { ...progress, done: units.length - left.length };
+  for (const { sample, mode } of left) {
+    signal?.throwIfAborted();
+    let cells = 0;
+    let failed = 0;
+    try {
+      const { record, count } = await sweepRecord(model, kinds, sample, mode, settings, exactCheck, signal);
+      cells = count;
+      await run.append(record);
+    } catch (error) {
+      if (!(error instanceof UserError) || signal?.aborted) throw error;
+      failed = 1;
+      await run.append({ key: sample.key, sample: sample.index, task: sample.task, mode, failed: error.message });
+    }
+    progress = {
+      ...progress,
+      done: progress.done + 1,
+      failed: progress.failed + failed,
+      cells: progress.cells + cells,
+      seconds: (performance.now() - started) / 1000,
+    };
+    onProgress?.(progress);
+  }
+  return progress;
+}
+
+async function sweepRecord(
+  model: Model,
+  kinds: readonly Kind[],
+  sample: RunSample,
+  mode: Mode,
+  settings: RunSettings,
+  exactCheck: number,
+  signal: AbortSignal | undefined,
+): Promise<{ record: SampleRecord; count: number }> {
+  const { D4, D8, D9 } = settings.defects as ReturnType<typeof defectStates>;
+  const pair = await samplePair(model, sample, { mode, defects: { D4, D8 }, direction: settings.direction });
+  const result = await sweepSample(model, pair, kinds, {
+    heads: settings.heads,
+    compat: D9,
+    minDenominator: settings.min_denominator,
+    exactCheck,
+    ...(signal ? { signal } : {}),
+  });
+  const denominator = Math.fround(difference(result.clean) - difference(result.corrupt));
+  const zeroEffect =
+    D9 === "upstream" ? json(0 / denominator) : Math.abs(denominator) < settings.min_denominator ? null : 0;
+  const record: SampleRecord = {
+    key: sample.key,
+    sample: sample.index,
+    task: sample.task,
+    mode,
+    group: sample.group,
+    correct_first: sample.correctFirst,
+    clean_prompt: sample.cleanPrompt,
+    corrupt_prompt: sample.corruptPrompt,
+    correct_answer: sample.correctAnswer,
+    incorrect_answer: sample.incorrectAnswer,
+    clean_image_path: sample.cleanImagePath,
+    corrupt_image_path: sample.corruptImagePath,
+    tokens: [...pair.tokens],
+    answer_token: pair.answerToken,
+    answer_ids: [...pair.answers],
+    clean: summary(result.clean),
+    corrupt: summary(result.corrupt),
+    low_score: [probability(result.corrupt), 0, 0, zeroEffect],
+    tables: result.tables,
+    checks: result.checks,
+  };
+  return { record, count: result.cells };
+}

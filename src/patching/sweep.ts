@@ -1,0 +1,210 @@
+/**
+ * The exact sweep: clean run, then the base run and every cell as one growing batch, in chunks that fit the device.
+ * A cell has the same bits in any batch, in any chunk, or alone.
+ */
+import { logitScores } from "../kernels/logit-scores.ts";
+import { size, type Tensor } from "../kernels/tensor.ts";
+import { type CaptureTap, captureTap } from "../models/capture.ts";
+import { UserError } from "../models/errors.ts";
+import type { Input, Model } from "../models/model.ts";
+import { untapped } from "../models/scope.ts";
+import type { Cell, Edit } from "./cell.ts";
+import { firstBrokenSite } from "./finite.ts";
+import { type LogitRow, logitRows } from "./score.ts";
+import { replaceTap, spawnTap } from "./spawn.ts";
+import { type StoredTensor, storedSources } from "./stored.ts";
+
+export interface Pair {
+  /** The run that is patched; `other` is where values come from by default. */
+  readonly base: Input;
+  readonly other: Input;
+  /** Ids of the correct and the incorrect answer. */
+  readonly answers: readonly [number, number];
+  /** Which of the two runs is the clean one: denoising patches the corrupt run, noising the clean one. */
+  readonly direction: "denoising" | "noising";
+}
+
+export interface SweepOptions {
+  /** Tensors that edits name as their source. */
+  readonly stored?: ReadonlyMap<string, StoredTensor>;
+  /** Further runs that edits name as their source. */
+  readonly runs?: ReadonlyMap<string, Input>;
+  readonly signal?: AbortSignal;
+  /** Rows in a batch; default: as many as fit. The numbers do not depend on it. */
+  readonly chunk?: number;
+  readonly onProgress?: (cells: number) => void;
+}
+
+export interface SweepResult {
+  readonly clean: LogitRow;
+  readonly corrupt: LogitRow;
+  /** In the order of the cells. */
+  readonly cells: readonly LogitRow[];
+  /** For each cell: did its edits change any bit of an activation? */
+  readonly changed: readonly boolean[];
+}
+
+/** @throws UserError if a logit is NaN or infinite, naming the first site where one appears */
+export async function sweepPair(
+  model: Model,
+  pair: Pair,
+  cells: readonly Cell[],
+  options: SweepOptions = {},
+): Promise<SweepResult> {
+  const { gpu } = model;
+  const sources = await openSources(model, pair, cells, options);
+  try {
+    const clean = pair.direction === "denoising" ? sources.otherLogits : sources.baseLogits;
+    const rows: LogitRow[] = new Array(cells.length);
+    const changed: boolean[] = new Array(cells.length);
+    let base: LogitRow | undefined;
+    const order = [...cells.keys()].sort((a, b) => depth(model, cells[a]!) - depth(model, cells[b]!) || a - b);
+    const step = options.chunk ?? chunkSize(model, pair, cells);
+    for (let first = 0; first < Math.max(order.length, 1); first += step) {
+      options.signal?.throwIfAborted();
+      const chunk = order.slice(first, first + step);
+      const tap = spawnTap(
+        gpu,
+        chunk.map((i) => cells[i]!),
+        sources.of,
+      );
+      try {
+        const table = gpu.frame(() => logitScores(gpu, model.forward(pair.base, tap), clean, pair.answers));
+        const found = logitRows(await gpu.read(table));
+        gpu.release(table);
+        const moved = await tap.changed();
+        base ??= found[0]!;
+        chunk.forEach((cell, i) => {
+          rows[cell] = found[tap.rows[i]!]!;
+          changed[cell] = moved[i]!;
+        });
+      } finally {
+        tap.release();
+      }
+      options.onProgress?.(Math.min(first + step, order.length));
+    }
+    const other = await sources.otherRow(clean);
+    await checkFinite(model, pair, cells, sources.of, [base!, other, ...rows]);
+    const [cleanRow, corruptRow] = pair.direction === "denoising" ? [other, base!] : [base!, other];
+    return { clean: cleanRow, corrupt: corruptRow, cells: rows, changed };
+  } finally {
+    sources.release();
+  }
+}
+
+/**
+ * One cell by a forward of its own with nothing reused: the oracle that sweeps are tested against.
+ * Returns its full logits [V] beside the row.
+ */
+export async function singleCell(model: Model, pair: Pair, cell: Cell, options: SweepOptions = {}) {
+  const { gpu } = model;
+  const sources = await openSources(model, pair, [cell], options);
+  const tap = replaceTap(gpu, cell, sources.of);
+  const clean = pair.direction === "denoising" ? sources.otherLogits : sources.baseLogits;
+  const logits = model.forward(pair.base, tap);
+  const table = logitScores(gpu, logits, clean, pair.answers);
+  try {
+    const [row] = logitRows(await gpu.read(table));
+    return { row: row!, logits: await gpu.read(logits) };
+  } finally {
+    gpu.release(logits, table);
+    tap.release();
+    sources.release();
+  }
+}
+
+interface OpenSources {
+  readonly of: (edit: Edit) => Tensor;
+  readonly otherLogits: Tensor;
+  readonly baseLogits: Tensor;
+  otherRow(clean: Tensor): Promise<LogitRow>;
+  release(): void;
+}
+
+/** Runs that cells copy from, with the sites that they copy. */
+async function openSources(
+  model: Model,
+  pair: Pair,
+  cells: readonly Cell[],
+  options: SweepOptions,
+): Promise<OpenSources> {
+  const { gpu, sites } = model;
+  const copied = (source: string) => {
+    const names = new Set(
+      cells
+        .flat()
+        .filter((edit) => edit.source === source)
+        .map(({ site }) => site),
+    );
+    return sites.filter(({ name }) => names.has(name));
+  };
+  const other = captureTap(gpu, sites, copied("other"));
+  const held: { release(): void }[] = [other];
+  const taps = new Map<string, CaptureTap>([["other", other]]);
+  const otherLogits = model.forward(pair.other, other);
+  const baseLogits = pair.direction === "noising" ? model.forward(pair.base, untapped) : otherLogits;
+  for (const [name, input] of options.runs ?? []) {
+    const tap = captureTap(gpu, sites, copied(name));
+    gpu.release(model.forward(input, tap));
+    taps.set(name, tap);
+    held.push(tap);
+  }
+  const stored = storedSources(gpu, options.stored ?? new Map());
+  held.push(stored);
+  return {
+    otherLogits,
+    baseLogits,
+    of({ source, site }) {
+      const tensor = taps.get(source)?.kept.get(site) ?? stored.get(source);
+      if (!tensor) throw new Error(`sweep: no source "${source}" for ${site}`);
+      return tensor;
+    },
+    async otherRow(clean) {
+      const table = logitScores(gpu, otherLogits, clean, pair.answers);
+      const [row] = logitRows(await gpu.read(table));
+      gpu.release(table);
+      return row!;
+    },
+    release() {
+      gpu.release(otherLogits, baseLogits);
+      for (const item of held) item.release();
+    },
+  };
+}
+
+async function checkFinite(
+  model: Model,
+  pair: Pair,
+  cells: readonly Cell[],
+  sources: (edit: Edit) => Tensor,
+  rows: LogitRow[],
+) {
+  const broken = rows.findIndex(({ notFinite }) => notFinite > 0);
+  if (broken === -1) return;
+  const input = broken === 1 ? pair.other : pair.base;
+  const tap = broken < 2 ? untapped : replaceTap(model.gpu, cells[broken - 2]!, sources);
+  const site = await firstBrokenSite(model, input, tap);
+  const run = broken === 0 ? "the base run" : broken === 1 ? "the other run" : `cell ${broken - 2}`;
+  throw new UserError(
+    `${run}: ${rows[broken]!.notFinite} logits are NaN or infinite; the first such values are at ${site}`,
+  );
+}
+
+/** Where in the forward a cell's first edit lies: cells of late layers share a chunk. */
+function depth(model: Model, cell: Cell): number {
+  return Math.min(...cell.map(({ site }) => model.sites.findIndex(({ name }) => name === site)));
+}
+
+/** A batch keeps about ten activations of its widest kind at a time; that much of a quarter GiB, or of one binding. */
+const BATCH_BYTES = 256 * 2 ** 20;
+
+function chunkSize(model: Model, pair: Pair, cells: readonly Cell[]): number {
+  const shapes = [...model.shapes(pair.base.ids.length)];
+  const first = Math.min(...cells.map((cell) => depth(model, cell)));
+  const names = new Set(model.sites.slice(Number.isFinite(first) ? first : 0).map(({ name }) => name));
+  const widest = Math.max(
+    ...shapes.filter(([name]) => names.has(name) && !name.endsWith(".result")).map(([, shape]) => 4 * size(shape)),
+  );
+  const bytes = Math.min(BATCH_BYTES, model.gpu.info.maxBindingBytes);
+  return Math.max(1, Math.floor(bytes / widest) - 1);
+}
