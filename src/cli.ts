@@ -41,7 +41,7 @@ async function main(argv: string[]): Promise<number> {
     console.log((await import("./version.ts")).version());
     return 0;
   }
-  const entry = commands[name];
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!entry) {
     throw new UserError(
       `unknown command "${name}"; nearest: ${nearest(name, Object.keys(commands), 1)[0]}; \`notice --help\` lists all`,

@@ -40,7 +40,7 @@ export function readArguments(name: string, command: Command, argv: readonly str
       continue;
     }
     const [key, inline] = split(word.slice(2));
-    const option = options[key];
+    const option = Object.hasOwn(options, key) ? options[key] : undefined;
     if (!option) {
       const close = nearest(key, Object.keys(options), 1)[0];
       throw new UserError(`${name}: unknown option --${key}; nearest: --${close}; \`notice ${name} --help\` lists all`);

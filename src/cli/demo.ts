@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { tasks } from "../data/sample.ts";
 import { balanced, readDataFile } from "../data/samples.ts";
 import { packageRoot } from "../models/load.ts";
-import { tasks } from "../patching/record.ts";
 import { strongestHeads } from "../patching/report.ts";
 import { readRun } from "../patching/store.ts";
 import { type Command, wholeNumber } from "./command.ts";

@@ -1,7 +1,7 @@
 /** Opens the device and the model for a command. */
 import { openGpu } from "#gpu";
 import type { Gpu } from "../kernels/gpu.ts";
-import { loadModel } from "../models/load.ts";
+import { findModel, loadModel } from "../models/load.ts";
 import type { Model } from "../models/model.ts";
 
 /** Runs `work` with a loaded model and closes everything after it. */
@@ -10,6 +10,7 @@ export async function withModel<T>(
   signal: AbortSignal,
   work: (model: Model, gpu: Gpu) => Promise<T>,
 ): Promise<T> {
+  findModel(name); // a wrong name is told before a device is opened
   const gpu = await openGpu();
   try {
     const model = await loadModel(gpu, name, { signal });

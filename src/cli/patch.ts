@@ -1,7 +1,7 @@
-import { writeFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { openFolder } from "#files";
 import { UserError } from "../models/errors.ts";
+import { saveFile } from "../models/files.node.ts";
 import { applyPlan } from "../patching/apply-plan.ts";
 import { readPlan } from "../patching/plan.ts";
 import { type LogitRow, scores } from "../patching/score.ts";
@@ -46,7 +46,7 @@ export const command: Command = {
       );
       const out = args.value("out");
       if (out === undefined) console.log(text);
-      else await writeFile(out, `${text}\n`);
+      else await saveFile(out, new TextEncoder().encode(`${text}\n`));
       const idle = result.changed.filter((moved) => !moved).length;
       if (idle > 0)
         console.error(

@@ -19,7 +19,13 @@ export const command: Command = {
   ],
   async run(args) {
     const folder = await openFolder(findModel(args.positionals[0]!));
-    const config = readBlipConfig(await folder.json("config.json"));
+    const json = (await folder.json("config.json")) as { model_type?: unknown } | null;
+    if (json?.model_type !== "blip") {
+      throw new UserError(
+        `${args.positionals[0]}: is of type ${JSON.stringify(json?.model_type) ?? "nothing"}, expected "blip", the only one that is built`,
+      );
+    }
+    const config = readBlipConfig(json);
     const tokens = wholeNumber(args, "tokens", 1) ?? 12;
     if (tokens > config.text.maxPositionEmbeddings) {
       throw new UserError(`--tokens: got ${tokens}, the model takes at most ${config.text.maxPositionEmbeddings}`);

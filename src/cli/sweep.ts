@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
+import { tasks } from "../data/sample.ts";
 import { balanced, checkPictures, type DataFile, type DataRow, readDataFile } from "../data/samples.ts";
 import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
 import { headCount, resolveKind } from "../patching/kinds.ts";
-import { type Compat, type RunSettings, tasks } from "../patching/record.ts";
+import type { Compat, RunSettings } from "../patching/record.ts";
 import { defectStates, runSweep, type SweepProgress } from "../patching/run.ts";
 import { openRun, readRun } from "../patching/store.ts";
 import { version } from "../version.ts";
@@ -37,7 +38,7 @@ export const command: Command = {
     out: { value: "RUN", help: "the run's folder; an interrupted run there goes on", required: true },
   },
   async run(args, signal) {
-    const [task] = someOf({ ...args, value: () => args.value("task") }, "task", tasks) as [(typeof tasks)[number]];
+    const task = oneOf(args, "task", tasks);
     const data = await readDataFile(args.value("data")!, task);
     return withModel(args.positionals[0]!, signal, async (model, gpu) => {
       const rows = chooseRows(args, data);
@@ -159,9 +160,8 @@ function readHeads(model: Model, text: string | undefined, kinds: readonly strin
   const most = Math.max(...counts);
   if (most === 0) throw new UserError(`--heads: none of the kinds ${kinds.join(", ")} has heads; leave the option out`);
   if (text === "all") return "all";
-  const heads = text.split(",").map(Number);
-  const wrong = heads.find((head) => !Number.isInteger(head) || head < 0 || head >= most);
-  if (wrong === undefined) return [...new Set(heads)].sort((a, b) => a - b);
+  const heads = text.split(",").map((word) => (/^\d+$/.test(word) ? Number(word) : Number.NaN));
+  if (heads.every((head) => head < most)) return [...new Set(heads)].sort((a, b) => a - b);
   throw new UserError(`--heads: got "${text}", expected all, or heads from 0 to ${most - 1}`);
 }
 

@@ -6,8 +6,7 @@ import { openFile } from "#files";
 import { UserError } from "../models/errors.ts";
 import { hashOf } from "../models/hash.ts";
 import { nearest } from "../models/nearest.ts";
-import type { Sample } from "../patching/pair.ts";
-import { type Task, tasks } from "../patching/record.ts";
+import { type Sample, type Task, tasks } from "./sample.ts";
 
 /** A row of a data file. */
 export interface DataRow extends Sample {
@@ -172,8 +171,10 @@ export function checkPictures(file: DataFile, rows: readonly DataRow[]): void {
 export function balanced(rows: readonly DataRow[], count: number): DataRow[] {
   const piles = new Map<string, DataRow[]>();
   for (const row of rows) {
-    const pile = `${row.group} ${row.correctFirst}`;
-    piles.set(pile, [...(piles.get(pile) ?? []), row]);
+    const name = `${row.group} ${row.correctFirst}`;
+    const pile = piles.get(name);
+    if (pile) pile.push(row);
+    else piles.set(name, [row]);
   }
   const chosen: DataRow[] = [];
   for (let turn = 0; chosen.length < Math.min(count, rows.length); turn++) {

@@ -23,8 +23,8 @@ export interface GpuOptions {
 
 type Choice = "hardware" | "software" | "swiftshader";
 
-/** The object that owns Dawn: if it were collected, the process would crash. */
-let dawn: GPU | undefined;
+/** The objects that own Dawn: if one were collected, the process would crash. */
+const dawns: GPU[] = [];
 
 const FAST = [
   "enable-dawn-features=skip_validation,disable_robustness,disable_workgroup_init",
@@ -103,7 +103,8 @@ async function request(flags: string[]): Promise<GPUAdapter | null> {
   const { create, globals } = await import("webgpu");
   for (const [name, value] of Object.entries(globals))
     if (!(name in globalThis)) Object.assign(globalThis, { [name]: value });
-  dawn = create(flags);
+  const dawn = create(flags);
+  dawns.push(dawn);
   return dawn.requestAdapter({ powerPreference: "high-performance" });
 }
 

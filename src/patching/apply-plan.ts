@@ -3,7 +3,7 @@ import { openFile } from "#files";
 import { openSafetensors } from "../models/checkpoint.ts";
 import { UserError } from "../models/errors.ts";
 import type { Input, Model } from "../models/model.ts";
-import { type Axes, matchSites, type Site, siteIndex } from "../models/sites.ts";
+import { type Axes, matchSites, type Site, shownShape, shownValues, siteIndex } from "../models/sites.ts";
 import { type Cell, copySpans, type Edit, extent, type Span, spansOf } from "./cell.ts";
 import { sitePattern } from "./kinds.ts";
 import { type From, type Plan, type PlanEdit, selectTokens } from "./plan.ts";
@@ -37,6 +37,11 @@ export async function applyPlan(
   const clean = await model.input(plan.clean);
   const corrupt = await model.input(plan.corrupt);
   const answers = plan.answers.map((answer) => answerId(model, answer)) as [number, number];
+  if (answers[0] === answers[1]) {
+    throw new UserError(
+      `plan.answers: ${JSON.stringify(plan.answers)} start with the same token (${answers[0]}), expected two that differ there`,
+    );
+  }
   const [base, other] = plan.direction === "denoising" ? [corrupt, clean] : [clean, corrupt];
   const pair: Pair = { base, other, answers, direction: plan.direction };
   const answer = typeof plan.answers[0] === "string" ? plan.answers[0] : null;
@@ -57,8 +62,11 @@ export async function applyPlan(
 function answerId(model: Model, answer: string | number): number {
   if (typeof answer === "string") {
     const [id] = model.pieces(answer);
-    if (id !== undefined) return id;
-    throw new UserError(`plan.answers: "${answer}" has no word pieces, expected a word`);
+    if (id === undefined) throw new UserError(`plan.answers: "${answer}" has no word pieces, expected a word`);
+    if (model.tokenText(id) !== "[UNK]") return id;
+    throw new UserError(
+      `plan.answers: the vocabulary does not know "${answer}"; choose another word or give a token id`,
+    );
   }
   if (answer < model.vocabSize) return answer;
   throw new UserError(`plan.answers: got id ${answer}, the vocabulary ends at ${model.vocabSize - 1}`);
@@ -84,6 +92,7 @@ function together(expanded: readonly (readonly Variant[])[]): Variant[][] {
 /** A pattern of sites, "each" token and "each" head to one variant for each. */
 async function expand(context: Context, edit: PlanEdit): Promise<Variant[]> {
   const { model, pair } = context;
+  const runs = { input: pair.base, clean: pair.direction === "denoising" ? pair.other : pair.base };
   const index = siteIndex(model.sites);
   const names = matchSites(model.sites, [sitePattern(edit.site)]);
   const sites = [...new Set(names.map(({ name }) => index.get(name)!.site))];
@@ -91,13 +100,14 @@ async function expand(context: Context, edit: PlanEdit): Promise<Variant[]> {
   for (const site of sites) {
     const shape = model.shapes(pair.base.ids.length).get(site.name)!.slice(1);
     const { tokens, heads } = extent(site.axes, shape);
-    const chosen = selectTokens(model, edit.token, site.name, tokens, { input: pair.base, answer: context.answer });
+    const chosen = selectTokens(model, edit.token, site.name, tokens, { ...runs, answer: context.answer });
     const headList = edit.head === "each" ? [...Array(heads).keys()] : [edit.head];
     if (edit.head === "each" && heads === 0)
       throw new UserError(`site ${site.name}: has no head axis, so head "each" matches nothing`);
     for (const group of chosen) {
       for (const head of headList) {
-        const edits = await editsOf(context, site, shape, group.length === tokens ? [null] : group, head, edit.from);
+        const whole = group.length === tokens && group.every((token, i) => token === i);
+        const edits = await editsOf(context, site, shape, whole ? [null] : group, head, edit.from);
         const token = group.length === 1 ? group[0]! : [...group];
         variants.push({ edits, shown: { site: site.name, token, head, from: edit.from.kind } });
       }
@@ -196,9 +206,8 @@ async function stored(
     const values = await tensors.f32(key);
     const total = shape.reduce((a, b) => a * b, 1);
     const { tokens } = extent(axes, shape);
-    if (values.length === total)
-      context.stored.set(name, { data: axes === "head token dim" ? tokenFirst(values, shape) : values });
-    else if (values.length * tokens === total && axes.startsWith("token"))
+    if (values.length === total) context.stored.set(name, { data: asStored(values, info.shape, axes, shape) });
+    else if (values.length * tokens === total && !axes.startsWith("head token") && tokens > 0)
       context.stored.set(name, { data: repeated(values, tokens) });
     else {
       throw new UserError(
@@ -211,16 +220,17 @@ async function stored(
   }
 }
 
-/** [heads, tokens, dim] as Hugging Face has it to [tokens, heads, dim] as it is stored. */
-function tokenFirst(values: Float32Array, [tokens, heads, dim]: readonly number[]): Float32Array {
-  const out = new Float32Array(values.length);
-  for (let h = 0; h < heads!; h++) {
-    for (let t = 0; t < tokens!; t++) {
-      const from = (h * tokens! + t) * dim!;
-      out.set(values.subarray(from, from + dim!), (t * heads! + h) * dim!);
-    }
-  }
-  return out;
+/** Turned round where the file has the site as Hugging Face shapes it; under another name it may be as it is stored. */
+function asStored(
+  values: Float32Array<ArrayBuffer>,
+  given: readonly number[],
+  axes: Axes,
+  shape: readonly number[],
+): Float32Array<ArrayBuffer> {
+  const shown = shownShape(axes, [1, ...shape]).slice(1);
+  if (given.slice(-shown.length).join() !== shown.join()) return values;
+  const [a, b, ...rest] = shape as [number, number, ...number[]];
+  return shownValues(axes, [1, b, a, ...rest], values);
 }
 
 function repeated(values: Float32Array, count: number): Float32Array {

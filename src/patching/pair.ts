@@ -1,22 +1,10 @@
 /** A row of a data file in one mode: the two runs, what each token of the clean prompt does, and where it stands in the other. */
+import type { Sample } from "../data/sample.ts";
 import { UserError } from "../models/errors.ts";
 import type { Input, Model } from "../models/model.ts";
 import type { EncodedText } from "../models/tokenizer.ts";
-import type { Compat, Mode, Task, Token } from "./record.ts";
+import type { Compat, Mode, Token } from "./record.ts";
 import type { Pair } from "./sweep.ts";
-
-/** What a sweep needs of a sample; paths are ready to be opened. */
-export interface Sample {
-  readonly task: Task;
-  readonly cleanImage: string;
-  readonly corruptImage: string;
-  readonly cleanPrompt: string;
-  readonly corruptPrompt: string;
-  readonly correctAnswer: string;
-  readonly incorrectAnswer: string;
-  /** Words with a role of their own, e.g. `{ noun: "heart" }`. */
-  readonly roles: Readonly<Record<string, string>>;
-}
 
 export interface SamplePair extends Pair {
   readonly tokens: readonly Token[];

@@ -1,6 +1,6 @@
 /** Plans: which values are replaced by which, as JSON (DESIGN 6). Parsed and resolved here, before anything runs. */
 import { UserError } from "../models/errors.ts";
-import type { InputSource, Model } from "../models/model.ts";
+import type { Input, InputSource, Model } from "../models/model.ts";
 import { nearest } from "../models/nearest.ts";
 
 export interface Plan {
@@ -114,18 +114,20 @@ function readFrom(where: string, value: unknown, site: string): From {
   }
   const source = fields(where, value, ["mean", "noise", "tensor", "key", "run", "scale", "add"]);
   const { mean, noise, tensor, key, run, scale, add } = source;
-  if (typeof mean === "string") return { kind: "mean", file: mean };
-  if (noise !== undefined) {
+  const only = (...names: string[]) => Object.keys(source).every((name) => names.includes(name));
+  if (typeof mean === "string" && only("mean")) return { kind: "mean", file: mean };
+  if (noise !== undefined && only("noise")) {
     const { std, seed } = fields(`${where}.noise`, noise, ["std", "seed"]);
     if (typeof std === "number" && std >= 0 && isId(seed)) return { kind: "noise", std, seed: seed as number };
     throw wrong(`${where}.noise`, noise, '{ "std": number, "seed": whole number }');
   }
-  if (typeof tensor === "string" && typeof key === "string") return { kind: "tensor", file: tensor, key };
-  if (run !== undefined) return { kind: "run", input: readInput(`${where}.run`, run) };
-  if (typeof add === "string" && typeof key === "string") {
-    return { kind: "add", file: add, key, scale: typeof scale === "number" ? scale : 1 };
-  }
-  if (typeof scale === "number" && Number.isFinite(scale)) return { kind: "scale", factor: scale };
+  if (typeof tensor === "string" && typeof key === "string" && only("tensor", "key"))
+    return { kind: "tensor", file: tensor, key };
+  if (run !== undefined && only("run")) return { kind: "run", input: readInput(`${where}.run`, run) };
+  const factor = scale ?? 1;
+  if (typeof add === "string" && typeof key === "string" && typeof factor === "number" && only("add", "key", "scale"))
+    return { kind: "add", file: add, key, scale: factor };
+  if (typeof scale === "number" && only("scale")) return { kind: "scale", factor: scale };
   throw wrong(
     where,
     value,
@@ -165,20 +167,30 @@ export function selectTokens(
   if (selector === "each") return all.map((token) => [token]);
   if (selector === "all") return [all];
   if (selector === "last") return [[count - 1]];
-  if (typeof selector !== "string") return [all.filter((token) => token >= selector[0] && token <= selector[1])];
+  if (typeof selector !== "string") {
+    const [first, last] = selector;
+    if (last < count) return [all.slice(first, last + 1)];
+    throw new UserError(`site ${site}: got tokens ${first} to ${last}, it has tokens 0 to ${count - 1}`);
+  }
   if (selector === "image" || selector.startsWith("image[")) return [imageTokens(selector, site, count)];
   const word = selector === "answer" ? run.answer : selector.slice("word:".length);
   if (word === null) throw new UserError(`token "answer": the answers were given as ids; name the tokens by number`);
   const found = model.findWord(run.input, word);
   if (found.length > 0) return [found];
+  // A corrupt prompt may have another word where the clean one has the answer.
+  const meant = selector === "answer" && run.clean.ids.length === run.input.ids.length;
+  const place = meant ? model.findWord(run.clean, word) : [];
+  if (place.length > 0) return [place];
   const known = run.input.text?.words.map(({ text }) => text) ?? [];
   throw new UserError(
-    `token "${selector}": the prompt has no such word; nearest: ${nearest(word, known).join(", ") || "none"}`,
+    `token "${selector}": the prompt has no word "${word}"; nearest: ${nearest(word, known).join(", ") || "none"}`,
   );
 }
 
 export interface SelectedRun {
-  readonly input: Parameters<Model["findWord"]>[0];
+  /** The run that is patched. */
+  readonly input: Input;
+  readonly clean: Input;
   /** The correct answer, null where it was given as an id. */
   readonly answer: string | null;
 }

@@ -2,9 +2,9 @@
  * What a sweep writes down: one record per sample and mode, complete enough for every table and picture.
  * All numbers are float32 values; `null` stands for a value that does not exist (an effect without a denominator).
  */
+import type { Task } from "../data/sample.ts";
 
-export const tasks = ["facial_expressions", "mit_states", "svo_probes"] as const;
-export type Task = (typeof tasks)[number];
+export type { Task } from "../data/sample.ts";
 export type Mode = "image" | "text";
 export type Compat = "corrected" | "upstream";
 

@@ -1,8 +1,9 @@
 /** A sweep over samples, written to a run folder as it goes: what `notice sweep` and `notice demo` do. */
+import type { Sample } from "../data/sample.ts";
 import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
 import { type Kind, resolveKind } from "./kinds.ts";
-import { type Sample, samplePair } from "./pair.ts";
+import { samplePair } from "./pair.ts";
 import type { Compat, Mode, RunSettings, SampleRecord } from "./record.ts";
 import { sweepSample } from "./sample.ts";
 import { difference, json, probability, summary } from "./score.ts";

@@ -1,0 +1,76 @@
+/** scores.csv: one row per cell (RFC 4180). */
+import { closeSync, openSync, writeSync } from "node:fs";
+import { shortest } from "./float32.ts";
+import { layerOf } from "./layer.ts";
+import { type Json, noticeColumns, type SampleRecord, type Table } from "./record.ts";
+
+export const csvColumns = [
+  "sample",
+  "task",
+  "mode",
+  "kind",
+  "site",
+  "layer",
+  "token",
+  "token_text",
+  "head",
+  ...noticeColumns,
+] as const;
+
+/** Writes rows to a file as records come in. */
+export function csvWriter(path: string): { add(record: SampleRecord): void; close(): void } {
+  const file = openSync(path, "w");
+  let waiting = `${csvColumns.join(",")}\r\n`;
+  const flush = (limit: number) => {
+    if (waiting.length <= limit) return;
+    const bytes = Buffer.from(waiting);
+    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+    waiting = "";
+  };
+  return {
+    add(record) {
+      for (const line of csvRows(record)) {
+        waiting += line;
+        flush(2 ** 20);
+      }
+    },
+    close() {
+      try {
+        flush(0);
+      } finally {
+        closeSync(file);
+      }
+    },
+  };
+}
+
+/** For each kind first the unpatched corrupt run, then the cells of its tables. */
+export function* csvRows(record: SampleRecord): Generator<string> {
+  for (const kind of new Set(record.tables.map((table) => table.kind))) {
+    yield row([record.sample, record.task, record.mode, kind, "", "", "", "", "", ...record.low_score.map(number)]);
+    for (const table of record.tables) if (table.kind === kind) yield* tableRows(record, table);
+  }
+}
+
+function* tableRows(record: SampleRecord, table: Table): Generator<string> {
+  const named = table.tokens === record.tokens.length;
+  let cell = 0;
+  for (let token = 0; token < table.tokens; token++) {
+    for (let layer = 0; layer < table.layers; layer++) {
+      const site = table.sites[layer]!;
+      const place = [record.sample, record.task, record.mode, table.kind, site, layerOf(site, layer), token];
+      for (const head of table.heads ?? [""]) {
+        const scores = noticeColumns.map((column) => number(table.scores[column][cell] ?? null));
+        yield row([...place, named ? record.tokens[token]!.text : "", head, ...scores]);
+        cell++;
+      }
+    }
+  }
+}
+
+const number = (value: Json): string => (typeof value === "number" ? shortest(value) : (value ?? ""));
+
+const row = (fields: readonly (string | number)[]): string => `${fields.map(quoted).join(",")}\r\n`;
+
+const quoted = (field: string | number): string =>
+  typeof field === "string" && /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : String(field);

@@ -1,0 +1,87 @@
+/** Some samples with their pictures, and all that failed. */
+import type { FailedRecord, SampleRecord } from "../record.ts";
+import type { Pictures } from "../store.ts";
+import { difference, type Facts, probability } from "./facts.ts";
+import { escapeText } from "./heat-map.ts";
+import { paragraph, plural, section, table } from "./html.ts";
+import { thumbnail } from "./thumbnail.ts";
+
+export type Shown = Omit<SampleRecord, "tables" | "checks" | "tokens">;
+
+const mostShown = 12;
+const mostFailures = 100;
+
+export async function samplesSection(all: readonly Shown[], pictures: Pictures): Promise<string> {
+  const modes = new Map<string, Shown[]>();
+  for (const one of all) {
+    const key = `${one.sample} ${one.task}`;
+    modes.set(key, [...(modes.get(key) ?? []), one]);
+  }
+  const cards = [...modes.values()];
+  const count = Math.min(mostShown, cards.length);
+  const shown = Array.from({ length: count }, (_, i) => cards[Math.floor(((i + 0.5) * cards.length) / count)]!);
+  if (count === 0) return section("samples", "Samples", paragraph("No sample was finished.", "quiet"));
+  const html: string[] = [];
+  for (const card of shown) html.push(await sampleCard(card, pictures));
+  const said =
+    count === cards.length
+      ? `All ${plural(count, "sample")}.`
+      : `${count} of ${plural(cards.length, "sample")}, evenly spread.`;
+  return section("samples", "Samples", paragraph(said, "quiet"), `<div class="cards">${html.join("\n")}</div>`);
+}
+
+async function sampleCard(modes: readonly Shown[], pictures: Pictures): Promise<string> {
+  const one = modes[0]!;
+  const text = modes.find(({ mode }) => mode === "text");
+  const corrupt = text ? prompt("Corrupt prompt", text.corrupt_prompt, one) : "";
+  const rows = modes.map(({ mode, clean, corrupt }) => [
+    mode,
+    probability(clean),
+    probability(corrupt),
+    difference(clean),
+    difference(corrupt),
+  ]);
+  return [
+    `<article class="card"><h3>Sample ${one.sample} <small>${escapeText(`${one.task}, ${one.group}, ${one.correct_first ? "Correct First" : "Incorrect First"}`)}</small></h3>`,
+    `<div class="pair">${await picture(pictures, one.clean_image_path, "clean")}${await picture(pictures, one.corrupt_image_path, "corrupt")}</div>`,
+    prompt("Clean prompt", one.clean_prompt, one),
+    corrupt,
+    `<p class="prompt"><span>Answers</span> <b class="right">${escapeText(one.correct_answer)}</b>, not <b class="wrong">${escapeText(one.incorrect_answer)}</b></p>`,
+    table(["", "P clean", "P corrupt", "LD clean", "LD corrupt"], rows, 1),
+    "</article>",
+  ].join("\n");
+}
+
+/** A prompt with the two answers marked. */
+function prompt(name: string, text: string, { correct_answer, incorrect_answer }: Shown): string {
+  const words = text.split(/(\s+|[?.,])/).map((word) => {
+    const lower = word.toLowerCase();
+    const kind =
+      lower === correct_answer.toLowerCase() ? "right" : lower === incorrect_answer.toLowerCase() ? "wrong" : null;
+    return kind ? `<b class="${kind}">${escapeText(word)}</b>` : escapeText(word);
+  });
+  return `<p class="prompt"><span>${name}</span> ${words.join("")}</p>`;
+}
+
+async function picture(pictures: Pictures, path: string, name: string): Promise<string> {
+  const address = await thumbnail(pictures, path);
+  const shown = address ? `<img src="${address}" alt="${name} picture">` : `<div class="gone">picture not found</div>`;
+  return `<figure>${shown}<figcaption>${name} <small>${escapeText(path)}</small></figcaption></figure>`;
+}
+
+/** Samples that could not be run, with the reasons. */
+export function failuresSection({ failed }: Facts): string {
+  if (failed.length === 0) return "";
+  const rows = failed
+    .slice(0, mostFailures)
+    .map(({ sample, task, mode, failed }: FailedRecord) => [String(sample), task, mode, failed]);
+  const more =
+    failed.length > mostFailures ? `The first ${mostFailures} of ${failed.length}; results.jsonl holds all.` : "";
+  const said = `${plural(failed.length, "sweep")} could not be run and ${failed.length === 1 ? "is" : "are"} in no number above. The same command tries again. ${more}`;
+  return section(
+    "failures",
+    "Failed samples",
+    paragraph(said.trim(), "quiet"),
+    table(["Sample", "Task", "Corruption", "Reason"], rows),
+  );
+}

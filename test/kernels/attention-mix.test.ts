@@ -1,0 +1,90 @@
+import { describe, expect, test } from "vitest";
+import { attentionMix } from "../../src/kernels/attention-mix.ts";
+import { openDry } from "../../src/kernels/dry.ts";
+import type { Gpu } from "../../src/kernels/gpu.ts";
+import { compute, devices, expectWithin, noise, U } from "./device.ts";
+
+interface Size {
+  readonly probs: readonly [rows: number, tokens: number];
+  readonly v: readonly [rows: number, sources: number];
+  readonly heads: number;
+  readonly dim: number;
+}
+
+function run(
+  gpu: Gpu,
+  probs: Float32Array,
+  v: Float32Array,
+  { probs: [pRows, tokens], v: [vRows, sources], heads, dim }: Size,
+) {
+  return compute(gpu, () => {
+    const weights = gpu.upload("probs", [pRows, heads, tokens, sources], probs);
+    return attentionMix(gpu, "z", weights, gpu.upload("v", [vRows, sources, heads, dim], v));
+  });
+}
+
+/** A sum over the sources in blocks of 64 rounds like 4 √(64 + sources/64) steps of the norm of its products at most. */
+async function check(gpu: Gpu, size: Size): Promise<void> {
+  const { probs: p, v, heads, dim } = size;
+  const [tokens, sources] = [p[1], v[1]];
+  const probs = noise(p[0] * heads * tokens * sources, 1).map((value) => Math.abs(value) / sources);
+  const values = noise(v[0] * sources * heads * dim, 2);
+  const exact: number[] = [];
+  const bound: number[] = [];
+  for (let row = 0; row < Math.max(p[0], v[0]); row++)
+    for (let token = 0; token < tokens; token++)
+      for (let head = 0; head < heads; head++)
+        for (let d = 0; d < dim; d++) {
+          const a = (((row < p[0] ? row : 0) * heads + head) * tokens + token) * sources;
+          const b = ((row < v[0] ? row : 0) * sources * heads + head) * dim + d;
+          let sum = 0;
+          let squares = 0;
+          for (let s = 0; s < sources; s++) {
+            const term = probs[a + s]! * values[b + s * heads * dim]!;
+            sum += term;
+            squares += term * term;
+          }
+          exact.push(sum);
+          bound.push(U * (4 * Math.sqrt(64 + sources / 64) * Math.sqrt(squares) + Math.abs(sum)));
+        }
+  expectWithin(await run(gpu, probs, values, size), exact, (i) => bound[i]!);
+}
+
+describe.each(devices)("tier $tier", ({ gpu }) => {
+  test.for<[string, Size]>([
+    ["one query and one source", { probs: [1, 1], v: [1, 1], heads: 1, dim: 8 }],
+    ["indivisible sizes", { probs: [1, 13], v: [1, 19], heads: 3, dim: 24 }],
+    ["many rows with values that they share", { probs: [5, 7], v: [1, 37], heads: 3, dim: 16 }],
+    ["rows with their own values", { probs: [3, 7], v: [3, 37], heads: 3, dim: 16 }],
+    ["shared queries and many rows of values", { probs: [1, 13], v: [4, 7], heads: 2, dim: 16 }],
+    ["heads wider than a tile", { probs: [1, 13], v: [1, 130], heads: 2, dim: 136 }],
+    ["the miniature vision tower", { probs: [1, 145], v: [1, 145], heads: 4, dim: 32 }],
+    ["two heads of the vision tower", { probs: [1, 577], v: [1, 577], heads: 2, dim: 64 }],
+    ["the cross-attention", { probs: [5, 20], v: [1, 577], heads: 12, dim: 64 }],
+  ])("%s", ([, size]) => check(gpu, size));
+
+  test.for([1, 5])("a row has the same bits whatever the number of rows (%i rows of values)", async (vRows) => {
+    const shape = { heads: 3, dim: 16 };
+    const [probs, v] = [noise(5 * 3 * 7 * 137, 1), noise(vRows * 137 * 48, 2)];
+    const all = await run(gpu, probs, v, { probs: [5, 7], v: [vRows, 137], ...shape });
+    const one = await run(gpu, probs.slice(0, 3 * 7 * 137), v.slice(0, 137 * 48), {
+      probs: [1, 7],
+      v: [1, 137],
+      ...shape,
+    });
+    const last = { probs: probs.slice(4 * 3 * 7 * 137), v: v.slice((vRows - 1) * 137 * 48) };
+    expect(one).toEqual(all.slice(0, 7 * 48));
+    expect(await run(gpu, last.probs, last.v, { probs: [1, 7], v: [1, 137], ...shape })).toEqual(all.slice(4 * 7 * 48));
+  });
+});
+
+test("names the tensor whose shape is wrong", () => {
+  const dry = openDry();
+  const probs = dry.tensor("probs", [1, 2, 3, 5]);
+  expect(() => attentionMix(dry, "z", probs, dry.tensor("v", [1, 4, 2, 16]))).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: attentionMix: v has shape [1, 4, 2, 16], expected [rows, 5, 2, dim]]`,
+  );
+  expect(() => attentionMix(dry, "z", probs, dry.tensor("v", [1, 5, 3, 16]))).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: attentionMix: v has shape [1, 5, 3, 16], expected [rows, 5, 2, dim]]`,
+  );
+});

@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import { attentionScores } from "../../src/kernels/attention-scores.ts";
+import { openDry } from "../../src/kernels/dry.ts";
+import type { Gpu } from "../../src/kernels/gpu.ts";
+import { compute, devices, expectWithin, noise, U } from "./device.ts";
+
+interface Size {
+  readonly q: readonly [rows: number, tokens: number];
+  readonly k: readonly [rows: number, sources: number];
+  readonly heads: number;
+  readonly dim: number;
+  readonly causal?: boolean;
+}
+
+function run(
+  gpu: Gpu,
+  q: Float32Array,
+  k: Float32Array,
+  { q: [qRows, tokens], k: [kRows, sources], heads, dim, causal }: Size,
+) {
+  return compute(gpu, () => {
+    const [queries, keys] = [
+      gpu.upload("q", [qRows, tokens, heads, dim], q),
+      gpu.upload("k", [kRows, sources, heads, dim], k),
+    ];
+    return attentionScores(gpu, "y", queries, keys, causal ?? false);
+  });
+}
+
+/** A sum of `dim` products rounds like 4 √64 steps of their norm at most; the scale is one rounding, its product another. */
+async function check(gpu: Gpu, size: Size): Promise<void> {
+  const { q, k, heads, dim } = size;
+  const [tokens, sources] = [q[1], k[1]];
+  const [queries, keys] = [noise(q[0] * tokens * heads * dim, 1), noise(k[0] * sources * heads * dim, 2)];
+  const exact: number[] = [];
+  const bound: number[] = [];
+  for (let row = 0; row < Math.max(q[0], k[0]); row++)
+    for (let head = 0; head < heads; head++)
+      for (let token = 0; token < tokens; token++)
+        for (let source = 0; source < sources; source++) {
+          const a = (((row < q[0] ? row : 0) * tokens + token) * heads + head) * dim;
+          const b = (((row < k[0] ? row : 0) * sources + source) * heads + head) * dim;
+          let sum = 0;
+          let squares = 0;
+          for (let d = 0; d < dim; d++) {
+            sum += queries[a + d]! * keys[b + d]!;
+            squares += (queries[a + d]! * keys[b + d]!) ** 2;
+          }
+          const hidden = size.causal && source > token + sources - tokens;
+          exact.push(hidden ? Number.NEGATIVE_INFINITY : sum / Math.sqrt(dim));
+          bound.push((U * (32 * Math.sqrt(squares) + 2 * Math.abs(sum))) / Math.sqrt(dim));
+        }
+  expectWithin(await run(gpu, queries, keys, size), exact, (i) => bound[i]!);
+}
+
+describe.each(devices)("tier $tier", ({ gpu }) => {
+  test.for<[string, Size]>([
+    ["of one query and one key", { q: [1, 1], k: [1, 1], heads: 1, dim: 8 }],
+    ["of indivisible sizes", { q: [1, 13], k: [1, 19], heads: 3, dim: 24 }],
+    ["of many rows with keys that they share", { q: [5, 7], k: [1, 37], heads: 3, dim: 16 }],
+    ["of rows with their own keys", { q: [3, 7], k: [3, 37], heads: 3, dim: 16 }],
+    ["of shared queries and many rows of keys", { q: [1, 13], k: [4, 7], heads: 2, dim: 16 }],
+    ["of heads wider than a block", { q: [1, 13], k: [1, 7], heads: 2, dim: 136 }],
+    ["with later tokens hidden", { q: [2, 13], k: [2, 13], heads: 3, dim: 16, causal: true }],
+    ["with later tokens hidden after a past", { q: [2, 3], k: [1, 13], heads: 3, dim: 16, causal: true }],
+    ["of the miniature vision tower", { q: [1, 145], k: [1, 145], heads: 4, dim: 32 }],
+    ["of two heads of the vision tower", { q: [1, 577], k: [1, 577], heads: 2, dim: 64 }],
+    ["of the cross-attention", { q: [5, 20], k: [1, 577], heads: 12, dim: 64 }],
+  ])("%s", ([, size]) => check(gpu, size));
+
+  test.for([1, 5])("a row has the same bits whatever the number of rows (%i rows of keys)", async (kRows) => {
+    const shape = { heads: 3, dim: 16 };
+    const [q, k] = [noise(5 * 7 * 48, 1), noise(kRows * 37 * 48, 2)];
+    const all = await run(gpu, q, k, { q: [5, 7], k: [kRows, 37], ...shape });
+    const one = await run(gpu, q.slice(0, 7 * 48), k.slice(0, 37 * 48), { q: [1, 7], k: [1, 37], ...shape });
+    const last = await run(gpu, q.slice(4 * 7 * 48), k.slice((kRows - 1) * 37 * 48), {
+      q: [1, 7],
+      k: [1, 37],
+      ...shape,
+    });
+    expect(one).toEqual(all.slice(0, 3 * 7 * 37));
+    expect(last).toEqual(all.slice(4 * 3 * 7 * 37));
+  });
+});
+
+test("names the tensor whose shape is wrong", () => {
+  const dry = openDry();
+  const q = dry.tensor("q", [1, 3, 2, 16]);
+  expect(() => attentionScores(dry, "y", q, dry.tensor("k", [1, 5, 3, 16]), false)).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: attentionScores: k has shape [1, 5, 3, 16], expected [rows, sources, 2, 16]]`,
+  );
+  expect(() => {
+    attentionScores(dry, "y", dry.tensor("q", [1, 3, 2, 12]), dry.tensor("k", [1, 5, 2, 12]), false);
+  }).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: attentionScores: q has shape [1, 3, 2, 12], expected [rows, tokens, heads, a multiple of 8]]`,
+  );
+});

@@ -1,0 +1,172 @@
+import { spawnSync } from "node:child_process";
+import fc from "fast-check";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { openGpu } from "#gpu";
+import { add } from "../../src/kernels/add.ts";
+import { sizeClass } from "../../src/kernels/arena.ts";
+import { AdapterError, DeviceError, MemoryError } from "../../src/kernels/errors.ts";
+import type { Gpu } from "../../src/kernels/gpu.ts";
+import { layerNorm } from "../../src/kernels/layer-norm.ts";
+import { emptyMatrix, matmul, writeRows } from "../../src/kernels/matmul.ts";
+import type { Shader } from "../../src/kernels/shader.ts";
+import { softmax } from "../../src/kernels/softmax.ts";
+import { bitsOf, compute, devices, noise } from "./device.ts";
+
+afterEach(() => vi.unstubAllEnvs());
+
+describe.each(devices)("tier $tier", ({ gpu }) => {
+  test("the same forward again takes no new memory and gives the same bits", async () => {
+    const weight = emptyMatrix(gpu, "weight", 64, 32, false);
+    writeRows(gpu, weight, 0, bitsOf(noise(64 * 32, 2)));
+    const forward = () =>
+      compute(gpu, () => {
+        const x = gpu.upload("x", [1, 13, 32], noise(13 * 32));
+        const wide = matmul(gpu, "wide", x, weight);
+        const ones = gpu.upload("ones", [64], new Float32Array(64).fill(1));
+        return softmax(gpu, "probs", layerNorm(gpu, "normal", add(gpu, "twice", wide, wide), ones, ones, 1e-5));
+      });
+    const first = await forward();
+    const { bytes } = gpu;
+    for (let i = 0; i < 200; i++) {
+      const again = await forward();
+      expect(gpu.bytes).toBe(bytes);
+      if (i % 50 === 0) expect(again).toEqual(first);
+    }
+  });
+
+  test("a frame gives back what it took, but not its result", async () => {
+    const kept = gpu.frame(() => {
+      gpu.tensor("lost", [1000]);
+      return { inner: [gpu.upload("kept", [1000], noise(1000))] };
+    }).inner[0]!;
+    const others = gpu.frame(() =>
+      Array.from({ length: 4 }, () => gpu.upload("other", [1000], new Float32Array(1000))),
+    );
+    expect(others.map(({ memory }) => memory.id)).not.toContain(kept.memory.id);
+    expect(await gpu.read(kept)).toEqual(noise(1000));
+    gpu.release(kept, ...others);
+    expect(gpu.frame(() => gpu.tensor("again", [1000]).memory.id)).toBe(
+      Math.min(...[kept, ...others].map(({ memory }) => memory.id)),
+    );
+  });
+
+  test("the result of an inner frame lives as long as the outer one", () => {
+    let inner = gpu.tensor("none", [1]);
+    gpu.release(inner);
+    gpu.frame(() => {
+      inner = gpu.frame(() => gpu.tensor("inner", [1000]));
+      expect(gpu.tensor("beside", [1000]).memory.id).not.toBe(inner.memory.id);
+    });
+    const ids = gpu.frame(() =>
+      [gpu.tensor("first", [1000]), gpu.tensor("second", [1000])].map(({ memory }) => memory.id),
+    );
+    expect(ids).toContain(inner.memory.id);
+  });
+
+  test("a frame that throws gives everything back", () => {
+    gpu.frame(() => {
+      gpu.tensor("warm", [5000]);
+    });
+    const { bytes } = gpu;
+    const fail = () =>
+      gpu.frame(() => {
+        gpu.tensor("lost", [5000]);
+        throw new Error("no");
+      });
+    for (let i = 0; i < 3; i++) expect(fail).toThrow("no");
+    expect(gpu.bytes).toBe(bytes);
+  });
+
+  test("counts nanoseconds of the device", async () => {
+    const time = await gpu.time(() => gpu.frame(() => softmax(gpu, "y", gpu.tensor("x", [100, 100]))));
+    expect(time).toBeGreaterThan(0);
+  });
+
+  test("refuses values that do not fit the shape", () => {
+    expect(() => gpu.frame(() => gpu.upload("x", [3], noise(2)))).toThrowErrorMatchingInlineSnapshot(
+      `[Error: upload x: got 2 words, expected 3]`,
+    );
+  });
+});
+
+const open = (): Promise<Gpu> => openGpu({ tier: "B", toggles: "safe" });
+
+test("memory beyond the budget is refused by name before it is taken", async () => {
+  vi.stubEnv("NOTICE_MEMORY", "4194304");
+  const gpu = await open();
+  gpu.tensor("image", [700_000]);
+  expect(() => gpu.tensor("vision_model.encoder", [3, 577, 768])).toThrowErrorMatchingInlineSnapshot(
+    `[MemoryError: vision_model.encoder needs 6 MiB, but 3 MiB of the 4 MiB that this run may use are taken; use fewer cells at once, or raise NOTICE_MEMORY (in bytes)]`,
+  );
+  expect(() => gpu.tensor("vision_model.encoder", [3, 577, 768])).toThrow(MemoryError);
+  expect(gpu.bytes).toBeLessThan(4_194_304);
+  gpu.close();
+});
+
+test("a tensor beyond what the adapter binds is refused by name", async () => {
+  const gpu = await open();
+  expect(() => gpu.tensor("logits", [gpu.info.maxBindingBytes])).toThrow(
+    /^logits needs [\d,]+ MiB in one piece, this adapter binds at most [\d,]+ MiB; use fewer rows at once$/,
+  );
+  gpu.close();
+});
+
+test.for([
+  ["NOTICE_ADAPTER", "nonsense"],
+  ["NOTICE_TIER", "C"],
+  ["NOTICE_MEMORY", "4GB"],
+] as const)("%s=%s is refused", async ([name, value]) => {
+  vi.stubEnv(name, value);
+  const error = await openGpu().catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(AdapterError);
+  expect(`${name}=${value}: ${(error as Error).message}`).toMatchSnapshot();
+});
+
+test("a shader that does not compile fails the run or the next read", async () => {
+  const gpu = await open();
+  const broken: Shader<never, object, never> = {
+    name: "broken",
+    bindings: [],
+    params: [],
+    code: { plain: "fn main() { let x: u32 = 1.5; }" },
+  };
+  const x = gpu.upload("x", [4], noise(4));
+  const attempt = async () => {
+    gpu.run(broken, {}, {}, {}, 1);
+    await gpu.read(x);
+  };
+  await expect(attempt()).rejects.toThrow(DeviceError);
+  await expect(gpu.read(x)).rejects.toThrow(/^gpu .+: /);
+  gpu.close();
+});
+
+test("the process ends by itself, with code 0, though nothing is closed", () => {
+  const code = `
+    import { openGpu } from ${JSON.stringify(new URL("../../src/kernels/gpu.node.ts", import.meta.url).href)};
+    const gpu = await openGpu();
+    const x = gpu.upload("x", [3], new Float32Array([1, 2, 3]));
+    console.log((await gpu.read(x)).join());`;
+  const child = spawnSync(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", code], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  expect(child).toMatchObject({ status: 0, stdout: "1,2,3\n" });
+});
+
+describe("sizeClass", () => {
+  const bytes = fc.integer({ min: 0, max: 2 ** 40 });
+
+  test("holds what it is for and wastes a fifth at most", () => {
+    fc.assert(fc.property(bytes, (b) => sizeClass(b) >= b && (b < 256 || sizeClass(b) - b <= sizeClass(b) / 5)));
+  });
+
+  test("is its own class, in whole words", () => {
+    fc.assert(fc.property(bytes, (b) => sizeClass(sizeClass(b)) === sizeClass(b) && sizeClass(b) % 4 === 0));
+  });
+
+  test("grows with the size", () => {
+    fc.assert(
+      fc.property(bytes, bytes, (a, b) => a <= b === sizeClass(a) <= sizeClass(b) || sizeClass(a) === sizeClass(b)),
+    );
+  });
+});

@@ -1,0 +1,152 @@
+import { describe, expect, test } from "vitest";
+import { openDry } from "../../src/kernels/dry.ts";
+import type { Gpu } from "../../src/kernels/gpu.ts";
+import { emptyMatrix, type Matrix, matmul, writeRows } from "../../src/kernels/matmul.ts";
+import { compute, devices, expectExactly, expectWithin, fromHalf, noise, U } from "./device.ts";
+
+interface Weight {
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly half: boolean;
+  readonly words: Uint32Array;
+  readonly values: Float64Array;
+}
+
+/** Numbers of about 1/8; as float16 they are drawn as bits. */
+function randomWeight(outputs: number, inputs: number, half: boolean): Weight {
+  const values = noise(outputs * inputs, 2).map((value) => value / 8);
+  if (!half) return { outputs, inputs, half, words: new Uint32Array(values.buffer), values: Float64Array.from(values) };
+  const bits = Uint16Array.from(
+    values,
+    (value) => (value < 0 ? 0x8000 : 0) | (0x2000 + Math.floor(Math.abs(value) * 12_000)),
+  );
+  return { outputs, inputs, half, words: new Uint32Array(bits.buffer), values: Float64Array.from(bits, fromHalf) };
+}
+
+/** The weight on the device, written in pieces of `piece` rows. */
+function place(gpu: Gpu, { outputs, inputs, half, words }: Weight, piece = outputs): Matrix {
+  const matrix = emptyMatrix(gpu, "weight", outputs, inputs, half);
+  const rowWords = words.length / outputs;
+  for (let row = 0; row < outputs; row += piece) {
+    writeRows(gpu, matrix, row, words.subarray(row * rowWords, (row + piece) * rowWords));
+  }
+  return matrix;
+}
+
+function free(gpu: Gpu, { label, texture, memory }: Matrix): void {
+  if (texture) gpu.destroyTexture(texture);
+  else gpu.release({ label, shape: [], memory: memory! });
+}
+
+async function product(
+  gpu: Gpu,
+  x: Float32Array,
+  weight: Weight,
+  bias?: Float32Array,
+  piece?: number,
+): Promise<Float32Array> {
+  const matrix = place(gpu, weight, piece);
+  const y = await compute(gpu, () => {
+    const added = bias && gpu.upload("bias", [weight.outputs], bias);
+    return matmul(gpu, "y", gpu.upload("x", [1, x.length / weight.inputs, weight.inputs], x), matrix, added);
+  });
+  free(gpu, matrix);
+  return y;
+}
+
+/**
+ * A sum in blocks of 64 inputs rounds like √(64 + inputs/64) steps of the size that the products have together (their
+ * norm); 4 times that covers the largest of many. A sum in one level would miss this bound from about 2000 inputs on.
+ */
+function expectProduct(
+  y: Float32Array,
+  x: Float32Array,
+  { inputs, outputs, values }: Weight,
+  bias?: Float32Array,
+): void {
+  const exact = new Float64Array((x.length / inputs) * outputs);
+  const bound = new Float64Array(exact.length);
+  const steps = 4 * Math.sqrt(64 + inputs / 64);
+  for (let i = 0; i < exact.length; i++) {
+    const [row, n] = [Math.floor(i / outputs) * inputs, (i % outputs) * inputs];
+    let sum = 0;
+    let squares = 0;
+    for (let k = 0; k < inputs; k++) {
+      const term = x[row + k]! * values[n + k]!;
+      sum += term;
+      squares += term * term;
+    }
+    exact[i] = sum + (bias?.[i % outputs] ?? 0);
+    bound[i] = U * (steps * Math.sqrt(squares) + Math.abs(exact[i]!));
+  }
+  expectWithin(y, exact, (i) => bound[i]!);
+}
+
+// Few different numbers of inputs: each is a pipeline, which takes seconds on SwiftShader.
+describe.each(devices)("tier $tier", ({ gpu }) => {
+  describe.each([{ half: false }, { half: true }])("float16: $half", ({ half }) => {
+    test.for([
+      [1, 20, 1],
+      [3, 20, 7],
+      [13, 20, 241],
+      [12, 3084, 36],
+      [145, 128, 512],
+      [60, 768, 768],
+    ] as const)("%i vectors of %i inputs, %i outputs", async ([vectors, inputs, outputs]) => {
+      const x = noise(vectors * inputs);
+      const weight = randomWeight(outputs, inputs, half);
+      const bias = noise(outputs, 3);
+      expectProduct(await product(gpu, x, weight, bias), x, weight, bias);
+    });
+
+    test("a row has the same bits whatever the number of rows", async () => {
+      const weight = randomWeight(241, 768, half);
+      const x = noise(100 * 768);
+      const bias = noise(241, 3);
+      const all = await product(gpu, x, weight, bias);
+      for (const vectors of [1, 5, 12, 13]) {
+        expect(await product(gpu, x.slice(0, vectors * 768), weight, bias)).toEqual(all.slice(0, vectors * 241));
+      }
+      expect(await product(gpu, x.slice(99 * 768), weight, bias)).toEqual(all.slice(99 * 241));
+    });
+
+    test("a weight written in pieces is the whole weight", async () => {
+      const weight = randomWeight(241, 20, half);
+      const [x, bias] = [noise(13 * 20), noise(241, 3)];
+      expect(await product(gpu, x, weight, bias, 100)).toEqual(await product(gpu, x, weight, bias));
+    });
+  });
+
+  test("float32 of odd width, without bias", async () => {
+    const x = noise(13 * 33);
+    const weight = randomWeight(5, 33, false);
+    expectProduct(await product(gpu, x, weight), x, weight);
+  });
+
+  test("opens every finite float16 number, the subnormal ones too", async () => {
+    const bits = Uint16Array.from({ length: 65_536 }, (_, i) => ((i & 0x7c00) === 0x7c00 ? 0 : i));
+    const values = Float64Array.from(bits, fromHalf);
+    const weight = { outputs: 256, inputs: 256, half: true, words: new Uint32Array(bits.buffer), values };
+    const oneHot = Float32Array.from({ length: 65_536 }, (_, i) => (i % 257 === 0 ? 1 : 0));
+    const y = await product(gpu, oneHot, weight);
+    expectExactly(
+      y,
+      Float64Array.from({ length: 65_536 }, (_, i) => values[(i % 256) * 256 + Math.floor(i / 256)]!),
+    );
+  });
+});
+
+test("names the tensor whose shape is wrong", () => {
+  const dry = openDry();
+  const weight = emptyMatrix(dry, "query.weight", 4, 8, false);
+  const x = dry.tensor("hidden", [2, 3, 8]);
+  expect(() => matmul(dry, "y", dry.tensor("hidden", [2, 3, 7]), weight)).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: matmul: hidden has shape [2, 3, 7], expected […, 8]]`,
+  );
+  expect(() => matmul(dry, "y", x, weight, dry.tensor("query.bias", [5]))).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: matmul: query.bias has shape [5], expected [4]]`,
+  );
+  expect(() => emptyMatrix(dry, "query.weight", 4, 7, true)).toThrowErrorMatchingInlineSnapshot(
+    `[Error: matmul: query.weight has 7 inputs, float16 needs an even number]`,
+  );
+});
