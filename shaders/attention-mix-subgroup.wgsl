@@ -19,16 +19,24 @@ var<immediate> params: Params;
 @group(0) @binding(1) var<storage, read> v: array<f32>;
 @group(0) @binding(2) var<storage, read_write> z: array<f32>;
 
-fn value(first: u32, query: u32, head: u32, source: u32) -> f32 {
+fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
-  let at = (flat / params.tokens * HEADS + head) * params.tokens + flat % params.tokens;
-  return select(0.0, probs[at * params.sources + min(source, params.sources - 1u)], source < params.sources);
+  return ((flat / params.tokens * HEADS + head) * params.tokens + flat % params.tokens) * params.sources;
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(values: u32, head: u32, source: u32, column: u32) -> vec4f {
   let at = ((values + min(source, params.sources - 1u)) * HEADS + head) * DIM + column;
   return vec4f(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
+}
+
+fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
+  if (query >= params.queries) { return; }
+  let at = ((batch * params.tokens + query) * HEADS + head) * DIM + column;
+  z[at] = value.x;
+  z[at + 1u] = value.y;
+  z[at + 2u] = value.z;
+  z[at + 3u] = value.w;
 }
 
 @compute @workgroup_size(SG)
@@ -44,15 +52,23 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let batch = tile / query_tiles / column_tiles / HEADS;
   let first = row_of(batch, params.p_rows) * params.tokens;
   let values = row_of(batch, params.v_rows) * params.sources;
+  let starts = Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+  );
   var total = Tile();
   for (var start = 0u; start < params.sources; start += K_BLOCK) {
     var block = Tile();
     for (var s = start; s < min(start + K_BLOCK, params.sources); s += SG) {
-      let a = Rows(
-        vec4f(value(first, query + 0u, head, s + lane), value(first, query + 1u, head, s + lane), value(first, query + 2u, head, s + lane), value(first, query + 3u, head, s + lane)),
-        vec4f(value(first, query + 4u, head, s + lane), value(first, query + 5u, head, s + lane), value(first, query + 6u, head, s + lane), value(first, query + 7u, head, s + lane)),
-        vec4f(value(first, query + 8u, head, s + lane), value(first, query + 9u, head, s + lane), value(first, query + 10u, head, s + lane), value(first, query + 11u, head, s + lane)),
+      let mine = min(s + lane, params.sources - 1u);
+      let inside = select(0.0, 1.0, s + lane < params.sources);
+      var a = Rows(
+        vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
+        vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
+        vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
       );
+      a = Rows(a.a * inside, a.b * inside, a.c * inside);
       accumulate(&block, from_lane_0(a), columns(values, head, s + 0u, column));
       accumulate(&block, from_lane_1(a), columns(values, head, s + 1u, column));
       accumulate(&block, from_lane_2(a), columns(values, head, s + 2u, column));
@@ -67,9 +83,16 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     add_block(&total, &block);
   }
   if (own >= DIM) { return; }
-  for (var i = 0u; i < min(12u, params.queries - query); i++) {
-    let at = ((batch * params.tokens + query + i) * HEADS + head) * DIM + own;
-    let value = tile_row(&total, i);
-    for (var j = 0u; j < 4u; j++) { z[at + j] = value[j]; }
-  }
+  store(batch, query + 0u, head, own, total.r0);
+  store(batch, query + 1u, head, own, total.r1);
+  store(batch, query + 2u, head, own, total.r2);
+  store(batch, query + 3u, head, own, total.r3);
+  store(batch, query + 4u, head, own, total.r4);
+  store(batch, query + 5u, head, own, total.r5);
+  store(batch, query + 6u, head, own, total.r6);
+  store(batch, query + 7u, head, own, total.r7);
+  store(batch, query + 8u, head, own, total.r8);
+  store(batch, query + 9u, head, own, total.r9);
+  store(batch, query + 10u, head, own, total.r10);
+  store(batch, query + 11u, head, own, total.r11);
 }

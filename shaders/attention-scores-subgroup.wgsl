@@ -22,12 +22,29 @@ var<immediate> params: Params;
 @group(0) @binding(1) var<storage, read> k: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-fn value(first: u32, query: u32, head: u32, d: u32) -> f32 {
-  return q[((first + min(query, params.queries - 1u)) * HEADS + head) * DIM + d];
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  return ((first + min(query, params.queries - 1u)) * HEADS + head) * DIM;
 }
 
 fn columns(at: vec4u, d: u32) -> vec4f {
   return vec4f(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]);
+}
+
+// Scores of one query with four neighbouring sources, as far as there are so many.
+fn store(batch: u32, query: u32, head: u32, source: u32, dots: vec4f) {
+  if (query >= params.queries) { return; }
+  let flat = batch * params.tokens + query;
+  let token = flat % params.tokens;
+  let at = ((flat / params.tokens * HEADS + head) * params.tokens + token) * params.sources + source;
+  var value = dots * params.scale;
+  if (CAUSAL) {
+    let hidden = vec4u(source, source + 1u, source + 2u, source + 3u) + params.tokens > vec4u(token + params.sources);
+    value = select(value, vec4f(params.minus_infinity), hidden);
+  }
+  if (source < params.sources) { y[at] = value.x; }
+  if (source + 1u < params.sources) { y[at + 1u] = value.y; }
+  if (source + 2u < params.sources) { y[at + 2u] = value.z; }
+  if (source + 3u < params.sources) { y[at + 3u] = value.w; }
 }
 
 @compute @workgroup_size(SG)
@@ -43,14 +60,20 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let first = row_of(batch, params.q_rows) * params.tokens;
   let sources = min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
   let keys = ((row_of(batch, params.k_rows) * params.sources + sources) * HEADS + head) * DIM;
+  let starts = Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+  );
   var total = Tile();
   for (var start = 0u; start < DIM; start += K_BLOCK) {
     var block = Tile();
     for (var d = start; d < min(start + K_BLOCK, DIM); d += SG) {
+      let mine = d + lane;
       let a = Rows(
-        vec4f(value(first, query + 0u, head, d + lane), value(first, query + 1u, head, d + lane), value(first, query + 2u, head, d + lane), value(first, query + 3u, head, d + lane)),
-        vec4f(value(first, query + 4u, head, d + lane), value(first, query + 5u, head, d + lane), value(first, query + 6u, head, d + lane), value(first, query + 7u, head, d + lane)),
-        vec4f(value(first, query + 8u, head, d + lane), value(first, query + 9u, head, d + lane), value(first, query + 10u, head, d + lane), value(first, query + 11u, head, d + lane)),
+        vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
+        vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
+        vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
       );
       accumulate(&block, from_lane_0(a), columns(keys, d + 0u));
       accumulate(&block, from_lane_1(a), columns(keys, d + 1u));
@@ -65,15 +88,16 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     }
     add_block(&total, &block);
   }
-  for (var i = 0u; i < min(12u, params.queries - query); i++) {
-    let flat = batch * params.tokens + query + i;
-    let token = flat % params.tokens;
-    let at = (flat / params.tokens * HEADS + head) * params.tokens + token;
-    let value = tile_row(&total, i) * params.scale;
-    for (var j = 0u; j < 4u; j++) {
-      if (source + j >= params.sources) { break; }
-      let hidden = CAUSAL && source + j + params.tokens > token + params.sources;
-      y[at * params.sources + source + j] = select(value[j], params.minus_infinity, hidden);
-    }
-  }
+  store(batch, query + 0u, head, source, total.r0);
+  store(batch, query + 1u, head, source, total.r1);
+  store(batch, query + 2u, head, source, total.r2);
+  store(batch, query + 3u, head, source, total.r3);
+  store(batch, query + 4u, head, source, total.r4);
+  store(batch, query + 5u, head, source, total.r5);
+  store(batch, query + 6u, head, source, total.r6);
+  store(batch, query + 7u, head, source, total.r7);
+  store(batch, query + 8u, head, source, total.r8);
+  store(batch, query + 9u, head, source, total.r9);
+  store(batch, query + 10u, head, source, total.r10);
+  store(batch, query + 11u, head, source, total.r11);
 }

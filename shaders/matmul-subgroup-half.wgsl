@@ -20,16 +20,28 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-fn even(w: vec4u) -> vec4f {
-  return vec4f(open_half(w.x).x, open_half(w.y).x, open_half(w.z).x, open_half(w.w).x);
+// The weights of four neighbouring outputs for two inputs.
+struct Pair { even: vec4f, odd: vec4f, }
+
+fn pair(texel: u32, word: u32) -> Pair {
+  let w = textureLoad(weight, vec2u(texel, min(word, K / 2u - 1u)), 0);
+  let x = open_half(w.x);
+  let y = open_half(w.y);
+  let z = open_half(w.z);
+  let u = open_half(w.w);
+  return Pair(vec4f(x.x, y.x, z.x, u.x), vec4f(x.y, y.y, z.y, u.y));
 }
 
-fn odd(w: vec4u) -> vec4f {
-  return vec4f(open_half(w.x).y, open_half(w.y).y, open_half(w.z).y, open_half(w.w).y);
-}
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
 
-fn value(row: u32, k: u32) -> f32 {
-  return x[min(row, params.vectors - 1u) * K + k];
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 @compute @workgroup_size(SG)
@@ -41,6 +53,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let row = 12u * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
   let texel = min(own, texels - 1u);
+  let starts = Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+  );
   var total = Tile();
   for (var start = 0u; start < K; start += K_BLOCK) {
     var block = Tile();
@@ -48,24 +65,24 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
       let mine = min(k + lane, K - 1u);
       let inside = select(0.0, 1.0, k + lane < K);
       var a = Rows(
-        vec4f(value(row + 0u, mine), value(row + 1u, mine), value(row + 2u, mine), value(row + 3u, mine)),
-        vec4f(value(row + 4u, mine), value(row + 5u, mine), value(row + 6u, mine), value(row + 7u, mine)),
-        vec4f(value(row + 8u, mine), value(row + 9u, mine), value(row + 10u, mine), value(row + 11u, mine)),
+        vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+        vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+        vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
       );
       if (K % SG != 0u) { a = Rows(a.a * inside, a.b * inside, a.c * inside); }
-      let w0 = textureLoad(weight, vec2u(texel, min(k / 2u + 0u, K / 2u - 1u)), 0);
-      accumulate(&block, from_lane_0(a), even(w0));
-      accumulate(&block, from_lane_1(a), odd(w0));
-      let w2 = textureLoad(weight, vec2u(texel, min(k / 2u + 1u, K / 2u - 1u)), 0);
-      accumulate(&block, from_lane_2(a), even(w2));
-      accumulate(&block, from_lane_3(a), odd(w2));
+      let w0 = pair(texel, k / 2u + 0u);
+      accumulate(&block, from_lane_0(a), w0.even);
+      accumulate(&block, from_lane_1(a), w0.odd);
+      let w2 = pair(texel, k / 2u + 1u);
+      accumulate(&block, from_lane_2(a), w2.even);
+      accumulate(&block, from_lane_3(a), w2.odd);
       if (SG > 4u) {
-        let w4 = textureLoad(weight, vec2u(texel, min(k / 2u + 2u, K / 2u - 1u)), 0);
-        accumulate(&block, from_lane_4(a), even(w4));
-        accumulate(&block, from_lane_5(a), odd(w4));
-        let w6 = textureLoad(weight, vec2u(texel, min(k / 2u + 3u, K / 2u - 1u)), 0);
-        accumulate(&block, from_lane_6(a), even(w6));
-        accumulate(&block, from_lane_7(a), odd(w6));
+        let w4 = pair(texel, k / 2u + 2u);
+        accumulate(&block, from_lane_4(a), w4.even);
+        accumulate(&block, from_lane_5(a), w4.odd);
+        let w6 = pair(texel, k / 2u + 3u);
+        accumulate(&block, from_lane_6(a), w6.even);
+        accumulate(&block, from_lane_7(a), w6.odd);
       }
     }
     add_block(&total, &block);
@@ -74,11 +91,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let first = 4u * own;
   var b = vec4f();
   if (BIAS) {
-    for (var j = 0u; j < min(4u, params.n - first); j++) { b[j] = bias[first + j]; }
+    let last = params.n - 1u;
+    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
   }
-  for (var r = 0u; r < min(12u, params.vectors - row); r++) {
-    let value = tile_row(&total, r) + b;
-    let at = (row + r) * params.n + first;
-    for (var j = 0u; j < min(4u, params.n - first); j++) { y[at + j] = value[j]; }
-  }
+  store(row + 0u, first, total.r0 + b);
+  store(row + 1u, first, total.r1 + b);
+  store(row + 2u, first, total.r2 + b);
+  store(row + 3u, first, total.r3 + b);
+  store(row + 4u, first, total.r4 + b);
+  store(row + 5u, first, total.r5 + b);
+  store(row + 6u, first, total.r6 + b);
+  store(row + 7u, first, total.r7 + b);
+  store(row + 8u, first, total.r8 + b);
+  store(row + 9u, first, total.r9 + b);
+  store(row + 10u, first, total.r10 + b);
+  store(row + 11u, first, total.r11 + b);
 }

@@ -24,8 +24,16 @@ fn columns(texel: u32, k: u32) -> vec4f {
   return bitcast<vec4f>(textureLoad(weight, vec2u(texel, min(k, K - 1u)), 0));
 }
 
-fn value(row: u32, k: u32) -> f32 {
-  return x[min(row, params.vectors - 1u) * K + k];
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 @compute @workgroup_size(SG)
@@ -37,6 +45,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let row = 12u * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
   let texel = min(own, texels - 1u);
+  let starts = Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+  );
   var total = Tile();
   for (var start = 0u; start < K; start += K_BLOCK) {
     var block = Tile();
@@ -44,9 +57,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
       let mine = min(k + lane, K - 1u);
       let inside = select(0.0, 1.0, k + lane < K);
       var a = Rows(
-        vec4f(value(row + 0u, mine), value(row + 1u, mine), value(row + 2u, mine), value(row + 3u, mine)),
-        vec4f(value(row + 4u, mine), value(row + 5u, mine), value(row + 6u, mine), value(row + 7u, mine)),
-        vec4f(value(row + 8u, mine), value(row + 9u, mine), value(row + 10u, mine), value(row + 11u, mine)),
+        vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+        vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+        vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
       );
       if (K % SG != 0u) { a = Rows(a.a * inside, a.b * inside, a.c * inside); }
       accumulate(&block, from_lane_0(a), columns(texel, k + 0u));
@@ -66,11 +79,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let first = 4u * own;
   var b = vec4f();
   if (BIAS) {
-    for (var j = 0u; j < min(4u, params.n - first); j++) { b[j] = bias[first + j]; }
+    let last = params.n - 1u;
+    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
   }
-  for (var r = 0u; r < min(12u, params.vectors - row); r++) {
-    let value = tile_row(&total, r) + b;
-    let at = (row + r) * params.n + first;
-    for (var j = 0u; j < min(4u, params.n - first); j++) { y[at + j] = value[j]; }
-  }
+  store(row + 0u, first, total.r0 + b);
+  store(row + 1u, first, total.r1 + b);
+  store(row + 2u, first, total.r2 + b);
+  store(row + 3u, first, total.r3 + b);
+  store(row + 4u, first, total.r4 + b);
+  store(row + 5u, first, total.r5 + b);
+  store(row + 6u, first, total.r6 + b);
+  store(row + 7u, first, total.r7 + b);
+  store(row + 8u, first, total.r8 + b);
+  store(row + 9u, first, total.r9 + b);
+  store(row + 10u, first, total.r10 + b);
+  store(row + 11u, first, total.r11 + b);
 }

@@ -12,6 +12,9 @@ const K_BLOCK = 16u;
 // One value of each of the 12 rows.
 struct Rows { a: vec4f, b: vec4f, c: vec4f, }
 
+// Where each of the 12 rows starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, }
+
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
   r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
@@ -58,21 +61,3 @@ fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgro
 fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
 fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
 fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
-
-fn tile_row(t: ptr<function, Tile>, row: u32) -> vec4f {
-  switch row {
-    case 0u: { return (*t).r0; }
-    case 1u: { return (*t).r1; }
-    case 2u: { return (*t).r2; }
-    case 3u: { return (*t).r3; }
-    case 4u: { return (*t).r4; }
-    case 5u: { return (*t).r5; }
-    case 6u: { return (*t).r6; }
-    case 7u: { return (*t).r7; }
-    case 8u: { return (*t).r8; }
-    case 9u: { return (*t).r9; }
-    case 10u: { return (*t).r10; }
-    case 11u: { return (*t).r11; }
-    default: { return vec4f(); }
-  }
-}

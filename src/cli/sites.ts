@@ -5,6 +5,7 @@ import { blipSites } from "../models/blip/vqa.ts";
 import { UserError } from "../models/errors.ts";
 import { findModel } from "../models/load.ts";
 import { matchSites, type Site, shownShape } from "../models/sites.ts";
+import { sitePattern } from "../patching/kinds.ts";
 import type { Command } from "./command.ts";
 import { wholeNumber } from "./command.ts";
 
@@ -32,7 +33,7 @@ export const command: Command = {
     }
     const { shapes } = dryForward(config, tokens);
     const sites = blipSites(config);
-    const patterns = args.value("sites")?.split(",");
+    const patterns = args.value("sites")?.split(",").map(sitePattern);
     const wanted = patterns ? new Set(matchSites(sites, patterns).map(({ name }) => name)) : undefined;
     const shown = sites
       .filter(({ name, aliases }) => !wanted || wanted.has(name) || aliases.some((alias) => wanted.has(alias.name)))

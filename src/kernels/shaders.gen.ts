@@ -76,16 +76,24 @@ var<immediate> params: Params;
 @group(0) @binding(1) var<storage, read> v: array<f32>;
 @group(0) @binding(2) var<storage, read_write> z: array<f32>;
 
-fn value(first: u32, query: u32, head: u32, source: u32) -> f32 {
+fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
-  let at = (flat / params.tokens * HEADS + head) * params.tokens + flat % params.tokens;
-  return select(0.0, probs[at * params.sources + min(source, params.sources - 1u)], source < params.sources);
+  return ((flat / params.tokens * HEADS + head) * params.tokens + flat % params.tokens) * params.sources;
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(values: u32, head: u32, source: u32, column: u32) -> vec4f {
   let at = ((values + min(source, params.sources - 1u)) * HEADS + head) * DIM + column;
   return vec4f(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
+}
+
+fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
+  if (query >= params.queries) { return; }
+  let at = ((batch * params.tokens + query) * HEADS + head) * DIM + column;
+  z[at] = value.x;
+  z[at + 1u] = value.y;
+  z[at + 2u] = value.z;
+  z[at + 3u] = value.w;
 }
 
 @compute @workgroup_size(SG)
@@ -101,15 +109,23 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let batch = tile / query_tiles / column_tiles / HEADS;
   let first = row_of(batch, params.p_rows) * params.tokens;
   let values = row_of(batch, params.v_rows) * params.sources;
+  let starts = Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+  );
   var total = Tile();
   for (var start = 0u; start < params.sources; start += K_BLOCK) {
     var block = Tile();
     for (var s = start; s < min(start + K_BLOCK, params.sources); s += SG) {
-      let a = Rows(
-        vec4f(value(first, query + 0u, head, s + lane), value(first, query + 1u, head, s + lane), value(first, query + 2u, head, s + lane), value(first, query + 3u, head, s + lane)),
-        vec4f(value(first, query + 4u, head, s + lane), value(first, query + 5u, head, s + lane), value(first, query + 6u, head, s + lane), value(first, query + 7u, head, s + lane)),
-        vec4f(value(first, query + 8u, head, s + lane), value(first, query + 9u, head, s + lane), value(first, query + 10u, head, s + lane), value(first, query + 11u, head, s + lane)),
+      let mine = min(s + lane, params.sources - 1u);
+      let inside = select(0.0, 1.0, s + lane < params.sources);
+      var a = Rows(
+        vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
+        vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
+        vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
       );
+      a = Rows(a.a * inside, a.b * inside, a.c * inside);
       accumulate(&block, from_lane_0(a), columns(values, head, s + 0u, column));
       accumulate(&block, from_lane_1(a), columns(values, head, s + 1u, column));
       accumulate(&block, from_lane_2(a), columns(values, head, s + 2u, column));
@@ -124,11 +140,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     add_block(&total, &block);
   }
   if (own >= DIM) { return; }
-  for (var i = 0u; i < min(12u, params.queries - query); i++) {
-    let at = ((batch * params.tokens + query + i) * HEADS + head) * DIM + own;
-    let value = tile_row(&total, i);
-    for (var j = 0u; j < 4u; j++) { z[at + j] = value[j]; }
-  }
+  store(batch, query + 0u, head, own, total.r0);
+  store(batch, query + 1u, head, own, total.r1);
+  store(batch, query + 2u, head, own, total.r2);
+  store(batch, query + 3u, head, own, total.r3);
+  store(batch, query + 4u, head, own, total.r4);
+  store(batch, query + 5u, head, own, total.r5);
+  store(batch, query + 6u, head, own, total.r6);
+  store(batch, query + 7u, head, own, total.r7);
+  store(batch, query + 8u, head, own, total.r8);
+  store(batch, query + 9u, head, own, total.r9);
+  store(batch, query + 10u, head, own, total.r10);
+  store(batch, query + 11u, head, own, total.r11);
 }
 
 // A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -144,6 +167,9 @@ const K_BLOCK = 16u;
 
 // One value of each of the 12 rows.
 struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+
+// Where each of the 12 rows starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, }
 
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
@@ -191,24 +217,6 @@ fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgro
 fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
 fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
 fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
-
-fn tile_row(t: ptr<function, Tile>, row: u32) -> vec4f {
-  switch row {
-    case 0u: { return (*t).r0; }
-    case 1u: { return (*t).r1; }
-    case 2u: { return (*t).r2; }
-    case 3u: { return (*t).r3; }
-    case 4u: { return (*t).r4; }
-    case 5u: { return (*t).r5; }
-    case 6u: { return (*t).r6; }
-    case 7u: { return (*t).r7; }
-    case 8u: { return (*t).r8; }
-    case 9u: { return (*t).r9; }
-    case 10u: { return (*t).r10; }
-    case 11u: { return (*t).r11; }
-    default: { return vec4f(); }
-  }
-}
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
@@ -317,12 +325,29 @@ var<immediate> params: Params;
 @group(0) @binding(1) var<storage, read> k: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-fn value(first: u32, query: u32, head: u32, d: u32) -> f32 {
-  return q[((first + min(query, params.queries - 1u)) * HEADS + head) * DIM + d];
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  return ((first + min(query, params.queries - 1u)) * HEADS + head) * DIM;
 }
 
 fn columns(at: vec4u, d: u32) -> vec4f {
   return vec4f(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]);
+}
+
+// Scores of one query with four neighbouring sources, as far as there are so many.
+fn store(batch: u32, query: u32, head: u32, source: u32, dots: vec4f) {
+  if (query >= params.queries) { return; }
+  let flat = batch * params.tokens + query;
+  let token = flat % params.tokens;
+  let at = ((flat / params.tokens * HEADS + head) * params.tokens + token) * params.sources + source;
+  var value = dots * params.scale;
+  if (CAUSAL) {
+    let hidden = vec4u(source, source + 1u, source + 2u, source + 3u) + params.tokens > vec4u(token + params.sources);
+    value = select(value, vec4f(params.minus_infinity), hidden);
+  }
+  if (source < params.sources) { y[at] = value.x; }
+  if (source + 1u < params.sources) { y[at + 1u] = value.y; }
+  if (source + 2u < params.sources) { y[at + 2u] = value.z; }
+  if (source + 3u < params.sources) { y[at + 3u] = value.w; }
 }
 
 @compute @workgroup_size(SG)
@@ -338,14 +363,20 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let first = row_of(batch, params.q_rows) * params.tokens;
   let sources = min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
   let keys = ((row_of(batch, params.k_rows) * params.sources + sources) * HEADS + head) * DIM;
+  let starts = Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+  );
   var total = Tile();
   for (var start = 0u; start < DIM; start += K_BLOCK) {
     var block = Tile();
     for (var d = start; d < min(start + K_BLOCK, DIM); d += SG) {
+      let mine = d + lane;
       let a = Rows(
-        vec4f(value(first, query + 0u, head, d + lane), value(first, query + 1u, head, d + lane), value(first, query + 2u, head, d + lane), value(first, query + 3u, head, d + lane)),
-        vec4f(value(first, query + 4u, head, d + lane), value(first, query + 5u, head, d + lane), value(first, query + 6u, head, d + lane), value(first, query + 7u, head, d + lane)),
-        vec4f(value(first, query + 8u, head, d + lane), value(first, query + 9u, head, d + lane), value(first, query + 10u, head, d + lane), value(first, query + 11u, head, d + lane)),
+        vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
+        vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
+        vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
       );
       accumulate(&block, from_lane_0(a), columns(keys, d + 0u));
       accumulate(&block, from_lane_1(a), columns(keys, d + 1u));
@@ -360,17 +391,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     }
     add_block(&total, &block);
   }
-  for (var i = 0u; i < min(12u, params.queries - query); i++) {
-    let flat = batch * params.tokens + query + i;
-    let token = flat % params.tokens;
-    let at = (flat / params.tokens * HEADS + head) * params.tokens + token;
-    let value = tile_row(&total, i) * params.scale;
-    for (var j = 0u; j < 4u; j++) {
-      if (source + j >= params.sources) { break; }
-      let hidden = CAUSAL && source + j + params.tokens > token + params.sources;
-      y[at * params.sources + source + j] = select(value[j], params.minus_infinity, hidden);
-    }
-  }
+  store(batch, query + 0u, head, source, total.r0);
+  store(batch, query + 1u, head, source, total.r1);
+  store(batch, query + 2u, head, source, total.r2);
+  store(batch, query + 3u, head, source, total.r3);
+  store(batch, query + 4u, head, source, total.r4);
+  store(batch, query + 5u, head, source, total.r5);
+  store(batch, query + 6u, head, source, total.r6);
+  store(batch, query + 7u, head, source, total.r7);
+  store(batch, query + 8u, head, source, total.r8);
+  store(batch, query + 9u, head, source, total.r9);
+  store(batch, query + 10u, head, source, total.r10);
+  store(batch, query + 11u, head, source, total.r11);
 }
 
 // A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -386,6 +418,9 @@ const K_BLOCK = 16u;
 
 // One value of each of the 12 rows.
 struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+
+// Where each of the 12 rows starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, }
 
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
@@ -433,24 +468,6 @@ fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgro
 fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
 fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
 fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
-
-fn tile_row(t: ptr<function, Tile>, row: u32) -> vec4f {
-  switch row {
-    case 0u: { return (*t).r0; }
-    case 1u: { return (*t).r1; }
-    case 2u: { return (*t).r2; }
-    case 3u: { return (*t).r3; }
-    case 4u: { return (*t).r4; }
-    case 5u: { return (*t).r5; }
-    case 6u: { return (*t).r6; }
-    case 7u: { return (*t).r7; }
-    case 8u: { return (*t).r8; }
-    case 9u: { return (*t).r9; }
-    case 10u: { return (*t).r10; }
-    case 11u: { return (*t).r11; }
-    default: { return vec4f(); }
-  }
-}
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
@@ -1324,16 +1341,28 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-fn even(w: vec4u) -> vec4f {
-  return vec4f(open_half(w.x).x, open_half(w.y).x, open_half(w.z).x, open_half(w.w).x);
+// The weights of four neighbouring outputs for two inputs.
+struct Pair { even: vec4f, odd: vec4f, }
+
+fn pair(texel: u32, word: u32) -> Pair {
+  let w = textureLoad(weight, vec2u(texel, min(word, K / 2u - 1u)), 0);
+  let x = open_half(w.x);
+  let y = open_half(w.y);
+  let z = open_half(w.z);
+  let u = open_half(w.w);
+  return Pair(vec4f(x.x, y.x, z.x, u.x), vec4f(x.y, y.y, z.y, u.y));
 }
 
-fn odd(w: vec4u) -> vec4f {
-  return vec4f(open_half(w.x).y, open_half(w.y).y, open_half(w.z).y, open_half(w.w).y);
-}
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
 
-fn value(row: u32, k: u32) -> f32 {
-  return x[min(row, params.vectors - 1u) * K + k];
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 @compute @workgroup_size(SG)
@@ -1345,6 +1374,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let row = 12u * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
   let texel = min(own, texels - 1u);
+  let starts = Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+  );
   var total = Tile();
   for (var start = 0u; start < K; start += K_BLOCK) {
     var block = Tile();
@@ -1352,24 +1386,24 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
       let mine = min(k + lane, K - 1u);
       let inside = select(0.0, 1.0, k + lane < K);
       var a = Rows(
-        vec4f(value(row + 0u, mine), value(row + 1u, mine), value(row + 2u, mine), value(row + 3u, mine)),
-        vec4f(value(row + 4u, mine), value(row + 5u, mine), value(row + 6u, mine), value(row + 7u, mine)),
-        vec4f(value(row + 8u, mine), value(row + 9u, mine), value(row + 10u, mine), value(row + 11u, mine)),
+        vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+        vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+        vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
       );
       if (K % SG != 0u) { a = Rows(a.a * inside, a.b * inside, a.c * inside); }
-      let w0 = textureLoad(weight, vec2u(texel, min(k / 2u + 0u, K / 2u - 1u)), 0);
-      accumulate(&block, from_lane_0(a), even(w0));
-      accumulate(&block, from_lane_1(a), odd(w0));
-      let w2 = textureLoad(weight, vec2u(texel, min(k / 2u + 1u, K / 2u - 1u)), 0);
-      accumulate(&block, from_lane_2(a), even(w2));
-      accumulate(&block, from_lane_3(a), odd(w2));
+      let w0 = pair(texel, k / 2u + 0u);
+      accumulate(&block, from_lane_0(a), w0.even);
+      accumulate(&block, from_lane_1(a), w0.odd);
+      let w2 = pair(texel, k / 2u + 1u);
+      accumulate(&block, from_lane_2(a), w2.even);
+      accumulate(&block, from_lane_3(a), w2.odd);
       if (SG > 4u) {
-        let w4 = textureLoad(weight, vec2u(texel, min(k / 2u + 2u, K / 2u - 1u)), 0);
-        accumulate(&block, from_lane_4(a), even(w4));
-        accumulate(&block, from_lane_5(a), odd(w4));
-        let w6 = textureLoad(weight, vec2u(texel, min(k / 2u + 3u, K / 2u - 1u)), 0);
-        accumulate(&block, from_lane_6(a), even(w6));
-        accumulate(&block, from_lane_7(a), odd(w6));
+        let w4 = pair(texel, k / 2u + 2u);
+        accumulate(&block, from_lane_4(a), w4.even);
+        accumulate(&block, from_lane_5(a), w4.odd);
+        let w6 = pair(texel, k / 2u + 3u);
+        accumulate(&block, from_lane_6(a), w6.even);
+        accumulate(&block, from_lane_7(a), w6.odd);
       }
     }
     add_block(&total, &block);
@@ -1378,13 +1412,21 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let first = 4u * own;
   var b = vec4f();
   if (BIAS) {
-    for (var j = 0u; j < min(4u, params.n - first); j++) { b[j] = bias[first + j]; }
+    let last = params.n - 1u;
+    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
   }
-  for (var r = 0u; r < min(12u, params.vectors - row); r++) {
-    let value = tile_row(&total, r) + b;
-    let at = (row + r) * params.n + first;
-    for (var j = 0u; j < min(4u, params.n - first); j++) { y[at + j] = value[j]; }
-  }
+  store(row + 0u, first, total.r0 + b);
+  store(row + 1u, first, total.r1 + b);
+  store(row + 2u, first, total.r2 + b);
+  store(row + 3u, first, total.r3 + b);
+  store(row + 4u, first, total.r4 + b);
+  store(row + 5u, first, total.r5 + b);
+  store(row + 6u, first, total.r6 + b);
+  store(row + 7u, first, total.r7 + b);
+  store(row + 8u, first, total.r8 + b);
+  store(row + 9u, first, total.r9 + b);
+  store(row + 10u, first, total.r10 + b);
+  store(row + 11u, first, total.r11 + b);
 }
 
 // A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -1400,6 +1442,9 @@ const K_BLOCK = 16u;
 
 // One value of each of the 12 rows.
 struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+
+// Where each of the 12 rows starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, }
 
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
@@ -1447,24 +1492,6 @@ fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgro
 fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
 fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
 fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
-
-fn tile_row(t: ptr<function, Tile>, row: u32) -> vec4f {
-  switch row {
-    case 0u: { return (*t).r0; }
-    case 1u: { return (*t).r1; }
-    case 2u: { return (*t).r2; }
-    case 3u: { return (*t).r3; }
-    case 4u: { return (*t).r4; }
-    case 5u: { return (*t).r5; }
-    case 6u: { return (*t).r6; }
-    case 7u: { return (*t).r7; }
-    case 8u: { return (*t).r8; }
-    case 9u: { return (*t).r9; }
-    case 10u: { return (*t).r10; }
-    case 11u: { return (*t).r11; }
-    default: { return vec4f(); }
-  }
-}
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
@@ -1526,8 +1553,16 @@ fn columns(texel: u32, k: u32) -> vec4f {
   return bitcast<vec4f>(textureLoad(weight, vec2u(texel, min(k, K - 1u)), 0));
 }
 
-fn value(row: u32, k: u32) -> f32 {
-  return x[min(row, params.vectors - 1u) * K + k];
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 @compute @workgroup_size(SG)
@@ -1539,6 +1574,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let row = 12u * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
   let texel = min(own, texels - 1u);
+  let starts = Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+  );
   var total = Tile();
   for (var start = 0u; start < K; start += K_BLOCK) {
     var block = Tile();
@@ -1546,9 +1586,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
       let mine = min(k + lane, K - 1u);
       let inside = select(0.0, 1.0, k + lane < K);
       var a = Rows(
-        vec4f(value(row + 0u, mine), value(row + 1u, mine), value(row + 2u, mine), value(row + 3u, mine)),
-        vec4f(value(row + 4u, mine), value(row + 5u, mine), value(row + 6u, mine), value(row + 7u, mine)),
-        vec4f(value(row + 8u, mine), value(row + 9u, mine), value(row + 10u, mine), value(row + 11u, mine)),
+        vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+        vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+        vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
       );
       if (K % SG != 0u) { a = Rows(a.a * inside, a.b * inside, a.c * inside); }
       accumulate(&block, from_lane_0(a), columns(texel, k + 0u));
@@ -1568,13 +1608,21 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let first = 4u * own;
   var b = vec4f();
   if (BIAS) {
-    for (var j = 0u; j < min(4u, params.n - first); j++) { b[j] = bias[first + j]; }
+    let last = params.n - 1u;
+    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
   }
-  for (var r = 0u; r < min(12u, params.vectors - row); r++) {
-    let value = tile_row(&total, r) + b;
-    let at = (row + r) * params.n + first;
-    for (var j = 0u; j < min(4u, params.n - first); j++) { y[at + j] = value[j]; }
-  }
+  store(row + 0u, first, total.r0 + b);
+  store(row + 1u, first, total.r1 + b);
+  store(row + 2u, first, total.r2 + b);
+  store(row + 3u, first, total.r3 + b);
+  store(row + 4u, first, total.r4 + b);
+  store(row + 5u, first, total.r5 + b);
+  store(row + 6u, first, total.r6 + b);
+  store(row + 7u, first, total.r7 + b);
+  store(row + 8u, first, total.r8 + b);
+  store(row + 9u, first, total.r9 + b);
+  store(row + 10u, first, total.r10 + b);
+  store(row + 11u, first, total.r11 + b);
 }
 
 // A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -1590,6 +1638,9 @@ const K_BLOCK = 16u;
 
 // One value of each of the 12 rows.
 struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+
+// Where each of the 12 rows starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, }
 
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
@@ -1637,24 +1688,6 @@ fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgro
 fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
 fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
 fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
-
-fn tile_row(t: ptr<function, Tile>, row: u32) -> vec4f {
-  switch row {
-    case 0u: { return (*t).r0; }
-    case 1u: { return (*t).r1; }
-    case 2u: { return (*t).r2; }
-    case 3u: { return (*t).r3; }
-    case 4u: { return (*t).r4; }
-    case 5u: { return (*t).r5; }
-    case 6u: { return (*t).r6; }
-    case 7u: { return (*t).r7; }
-    case 8u: { return (*t).r8; }
-    case 9u: { return (*t).r9; }
-    case 10u: { return (*t).r10; }
-    case 11u: { return (*t).r11; }
-    default: { return vec4f(); }
-  }
-}
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {

@@ -10,9 +10,17 @@ import { type From, type Plan, type PlanEdit, selectTokens } from "./plan.ts";
 import { normalNumbers, type StoredTensor } from "./stored.ts";
 import { type Pair, type SweepOptions, type SweepResult, sweepPair } from "./sweep.ts";
 
+type Sources = NonNullable<PlanEdit["source"]>;
+
 /** A cell with what it was in the plan, spelled out. */
 export interface PlannedCell {
-  readonly cell: readonly { site: string; token: number | number[]; head: number | null; from: From["kind"] }[];
+  readonly cell: readonly {
+    site: string;
+    token: number | number[];
+    head: number | null;
+    source?: Sources;
+    from: From["kind"];
+  }[];
 }
 
 export interface PlanResult extends SweepResult {
@@ -107,9 +115,10 @@ async function expand(context: Context, edit: PlanEdit): Promise<Variant[]> {
     for (const group of chosen) {
       for (const head of headList) {
         const whole = group.length === tokens && group.every((token, i) => token === i);
-        const edits = await editsOf(context, site, shape, whole ? [null] : group, head, edit.from);
+        const edits = await editsOf(context, site, shape, whole ? [null] : group, head, edit);
         const token = group.length === 1 ? group[0]! : [...group];
-        variants.push({ edits, shown: { site: site.name, token, head, from: edit.from.kind } });
+        const source = edit.source === null ? {} : { source: edit.source };
+        variants.push({ edits, shown: { site: site.name, token, head, ...source, from: edit.from.kind } });
       }
     }
   }
@@ -122,14 +131,14 @@ async function editsOf(
   shape: readonly number[],
   tokens: readonly (number | null)[],
   head: number | null,
-  from: From,
+  { from, source: sources }: PlanEdit,
 ): Promise<Edit[]> {
   const edit = (kind: Edit["kind"], source: string, factor: number, spans: readonly Span[]): Edit => ({
     site: site.name,
     kind,
     source,
     factor,
-    spans,
+    spans: sources === null ? spans : ofSources(site, shape, spans, sources),
   });
   const own = () =>
     tokens
@@ -146,7 +155,10 @@ async function editsOf(
     case "zero":
       return [edit("fill", "base", 0, own())];
     case "minus infinity":
-      return [edit("fill", "base", Number.NEGATIVE_INFINITY, own())];
+      if (sources !== null) return [edit("fill", "base", Number.NEGATIVE_INFINITY, own())];
+      throw new UserError(
+        `site ${site.name}: "-inf" for all sources of a token leaves it nothing to attend to; name some with "source": 3 or "source": [2, 4]`,
+      );
     case "scale":
       return [edit("scale", "base", from.factor, own())];
     case "run": {
@@ -169,6 +181,20 @@ async function editsOf(
     case "add":
       return [edit("add", await stored(context, from.file, from.key, site.axes, shape), from.scale, own())];
   }
+}
+
+/** Of each row of scores or probabilities only the columns of these sources. */
+function ofSources({ name, axes }: Site, shape: readonly number[], spans: readonly Span[], [first, last]: Sources) {
+  if (axes !== "head token source") throw new UserError(`site ${name}: has no source axis; leave "source" out`);
+  const width = shape[2]!;
+  if (last >= width) throw new UserError(`site ${name}: got source ${last}, it has sources 0 to ${width - 1}`);
+  return spans.flatMap(({ to, from, length }) =>
+    Array.from({ length: length / width }, (_, row) => ({
+      to: to + row * width + first,
+      from: from + row * width + first,
+      length: last - first + 1,
+    })),
+  );
 }
 
 function copiesOf(

@@ -19,6 +19,8 @@ export interface PlanEdit {
   readonly token: TokenSelector;
   /** A head, each head as a cell of its own, or the whole width. */
   readonly head: number | "each" | null;
+  /** Of a site with a source axis (`.scores`, `.probs`): the sources that are read, first and last; null means all. */
+  readonly source: readonly [number, number] | null;
   readonly from: From;
 }
 
@@ -63,6 +65,8 @@ export function readPlan(json: unknown): Plan {
   };
 }
 
+const isRange = (value: unknown): value is [number, number] =>
+  Array.isArray(value) && value.length === 2 && value.every(isId) && value[0] <= value[1];
 const isId = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
 
 function readInput(where: string, json: unknown): InputSource {
@@ -73,20 +77,20 @@ function readInput(where: string, json: unknown): InputSource {
 }
 
 function readEdit(where: string, json: unknown): PlanEdit {
-  const edit = fields(where, json, ["site", "token", "head", "from"]);
+  const edit = fields(where, json, ["site", "token", "head", "source", "from"]);
   if (typeof edit.site !== "string") throw wrong(`${where}.site`, edit.site, "the name of a site");
   return {
     site: edit.site,
     token: readToken(`${where}.token`, edit.token),
     head: readHead(`${where}.head`, edit.head),
+    source: readSource(`${where}.source`, edit.source),
     from: readFrom(`${where}.from`, edit.from ?? "clean", edit.site),
   };
 }
 
 function readToken(where: string, value: unknown): TokenSelector {
   if (isId(value)) return value as number;
-  if (Array.isArray(value) && value.length === 2 && value.every(isId) && value[0] <= value[1])
-    return [value[0], value[1]];
+  if (isRange(value)) return value;
   if (typeof value === "string") {
     if (
       (tokenWords as readonly string[]).includes(value) ||
@@ -102,6 +106,13 @@ function readHead(where: string, value: unknown): number | "each" | null {
   if (value === undefined || value === null) return null;
   if (value === "each" || isId(value)) return value as number | "each";
   throw wrong(where, value, 'a head\'s number, "each", or nothing for the whole width');
+}
+
+function readSource(where: string, value: unknown): readonly [number, number] | null {
+  if (value === undefined || value === null) return null;
+  if (isId(value)) return [value as number, value as number];
+  if (isRange(value)) return value;
+  throw wrong(where, value, "a source token's number, [first, last], or nothing for all of them");
 }
 
 function readFrom(where: string, value: unknown, site: string): From {

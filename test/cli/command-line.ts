@@ -1,6 +1,7 @@
 /** Runs the command line as a user would, in a process of its own; at most two at once. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { expect } from "vitest";
+import { UserError } from "../../src/models/errors.ts";
 
 export interface Outcome {
   /** null where a signal ended the process. */
@@ -50,16 +51,27 @@ export async function noticeJson<T>(args: readonly string[], start?: Start): Pro
 
 /** One sentence on standard error, without a stack trace, nothing on standard output, exit code 2. */
 export function expectRefusal({ code, stdout, stderr }: Outcome, message: RegExp): void {
-  expectSentence(stderr.replace(/^notice: /, "").replace(/\n$/, ""), message);
-  expect(stderr).toMatch(/^notice: /);
+  const said = stderr.replace(/^Warning: .*\n/gm, ""); // Dawn's own, about some drivers
+  expectSentence(said.replace(/^notice: /, "").replace(/\n$/, ""), message);
+  expect(said).toMatch(/^notice: /);
   expect(stdout).toBe("");
   expect(code).toBe(2);
 }
 
-export function expectSentence(text: string, message: RegExp): void {
+function expectSentence(text: string, message: RegExp): void {
   expect(text).toMatch(message);
   expect(text.split("\n")).toHaveLength(1);
   expect(text).not.toMatch(/ {4}at |undefined|\[object/);
+}
+
+/** What a call ends in: a UserError of one sentence. */
+export async function expectUserError(act: () => unknown, message: RegExp): Promise<void> {
+  const error = await (async () => act())().then(
+    () => expect.unreachable("nothing was refused"),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(UserError);
+  expectSentence((error as UserError).message, message);
 }
 
 let running = 0;
