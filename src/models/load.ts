@@ -47,7 +47,7 @@ const head = "text_decoder.cls.predictions";
 
 async function readConfig(folder: Folder, name: string) {
   const configText = await folder.text("config.json");
-  const json = JSON.parse(configText) as { model_type?: unknown; architectures?: unknown };
+  const json = ((await folder.json("config.json")) ?? {}) as { model_type?: unknown; architectures?: unknown };
   const architecture = [json.architectures].flat()[0];
   if (json.model_type !== "blip" || architecture !== "BlipForQuestionAnswering") {
     throw new UserError(
