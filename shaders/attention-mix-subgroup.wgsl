@@ -2,7 +2,7 @@
 //
 //   probs [p_rows, HEADS, tokens, sources]   v [v_rows, sources, HEADS, DIM]   z [rows, tokens, HEADS, DIM]
 //
-// One workgroup is one subgroup and makes 12 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
+// One workgroup is one subgroup and makes 16 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
 // their values (`batches` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
@@ -30,6 +30,29 @@ fn columns(values: u32, head: u32, source: u32, column: u32) -> vec4f {
   return vec4f(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
 }
 
+// SG sources from s on. Beyond the last one the probabilities are zero.
+fn step(block: ptr<function, Tile>, starts: Starts, values: u32, head: u32, column: u32, s: u32, lane: u32) {
+  let mine = min(s + lane, params.sources - 1u);
+  let inside = select(0.0, 1.0, s + lane < params.sources);
+  var a = Rows(
+    vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
+    vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
+    vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
+    vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
+  );
+  a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+  accumulate(block, from_lane_0(a), columns(values, head, s + 0u, column));
+  accumulate(block, from_lane_1(a), columns(values, head, s + 1u, column));
+  accumulate(block, from_lane_2(a), columns(values, head, s + 2u, column));
+  accumulate(block, from_lane_3(a), columns(values, head, s + 3u, column));
+  if (SG > 4u) {
+    accumulate(block, from_lane_4(a), columns(values, head, s + 4u, column));
+    accumulate(block, from_lane_5(a), columns(values, head, s + 5u, column));
+    accumulate(block, from_lane_6(a), columns(values, head, s + 6u, column));
+    accumulate(block, from_lane_7(a), columns(values, head, s + 7u, column));
+  }
+}
+
 fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
   if (query >= params.queries) { return; }
   let at = ((batch * params.tokens + query) * HEADS + head) * DIM + column;
@@ -41,11 +64,11 @@ fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let query_tiles = (params.queries + 11u) / 12u;
+  let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let column_tiles = (DIM + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
   if (tile >= query_tiles * column_tiles * HEADS * params.batches) { return; }
-  let query = 12u * (tile % query_tiles);
+  let query = ROWS * (tile % query_tiles);
   let own = 4u * (tile / query_tiles % column_tiles * SG + lane);
   let column = min(own, DIM - 4u);
   let head = tile / query_tiles / column_tiles % HEADS;
@@ -56,29 +79,16 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
     vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
     vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
   );
   var total = Tile();
-  for (var start = 0u; start < params.sources; start += K_BLOCK) {
+  for (var k = 0u; k < params.sources; k += K_BLOCK) {
     var block = Tile();
-    for (var s = start; s < min(start + K_BLOCK, params.sources); s += SG) {
-      let mine = min(s + lane, params.sources - 1u);
-      let inside = select(0.0, 1.0, s + lane < params.sources);
-      var a = Rows(
-        vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
-        vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
-        vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
-      );
-      a = Rows(a.a * inside, a.b * inside, a.c * inside);
-      accumulate(&block, from_lane_0(a), columns(values, head, s + 0u, column));
-      accumulate(&block, from_lane_1(a), columns(values, head, s + 1u, column));
-      accumulate(&block, from_lane_2(a), columns(values, head, s + 2u, column));
-      accumulate(&block, from_lane_3(a), columns(values, head, s + 3u, column));
-      if (SG > 4u) {
-        accumulate(&block, from_lane_4(a), columns(values, head, s + 4u, column));
-        accumulate(&block, from_lane_5(a), columns(values, head, s + 5u, column));
-        accumulate(&block, from_lane_6(a), columns(values, head, s + 6u, column));
-        accumulate(&block, from_lane_7(a), columns(values, head, s + 7u, column));
-      }
+    step(&block, starts, values, head, column, k, lane);
+    step(&block, starts, values, head, column, k + SG, lane);
+    if (SG < 8u) {
+      step(&block, starts, values, head, column, k + 2u * SG, lane);
+      step(&block, starts, values, head, column, k + 3u * SG, lane);
     }
     add_block(&total, &block);
   }
@@ -95,4 +105,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(batch, query + 9u, head, own, total.r9);
   store(batch, query + 10u, head, own, total.r10);
   store(batch, query + 11u, head, own, total.r11);
+  store(batch, query + 12u, head, own, total.r12);
+  store(batch, query + 13u, head, own, total.r13);
+  store(batch, query + 14u, head, own, total.r14);
+  store(batch, query + 15u, head, own, total.r15);
 }

@@ -2,7 +2,7 @@
 //
 //   q [q_rows, tokens, HEADS, DIM]   k [k_rows, sources, HEADS, DIM]   y [rows, HEADS, tokens, sources]
 //
-// One workgroup is one subgroup and makes 12 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
+// One workgroup is one subgroup and makes 16 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
 // keys (`batches` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
@@ -26,8 +26,35 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
   return ((first + min(query, params.queries - 1u)) * HEADS + head) * DIM;
 }
 
-fn columns(at: vec4u, d: u32) -> vec4f {
+// One element of four neighbouring sources; beyond the head's end it meets a zero.
+fn columns(at: vec4u, element: u32) -> vec4f {
+  let d = min(element, DIM - 1u);
   return vec4f(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]);
+}
+
+// SG elements of a head from d on. Beyond its end the queries are zero.
+fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u32) {
+  let mine = min(d + lane, DIM - 1u);
+  var a = Rows(
+    vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
+    vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
+    vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
+    vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
+  );
+  if (DIM % K_BLOCK != 0u) {
+    let inside = select(0.0, 1.0, d + lane < DIM);
+    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+  }
+  accumulate(block, from_lane_0(a), columns(keys, d + 0u));
+  accumulate(block, from_lane_1(a), columns(keys, d + 1u));
+  accumulate(block, from_lane_2(a), columns(keys, d + 2u));
+  accumulate(block, from_lane_3(a), columns(keys, d + 3u));
+  if (SG > 4u) {
+    accumulate(block, from_lane_4(a), columns(keys, d + 4u));
+    accumulate(block, from_lane_5(a), columns(keys, d + 5u));
+    accumulate(block, from_lane_6(a), columns(keys, d + 6u));
+    accumulate(block, from_lane_7(a), columns(keys, d + 7u));
+  }
 }
 
 // Scores of one query with four neighbouring sources, as far as there are so many.
@@ -49,11 +76,11 @@ fn store(batch: u32, query: u32, head: u32, source: u32, dots: vec4f) {
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let query_tiles = (params.queries + 11u) / 12u;
+  let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let source_tiles = (params.sources + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
   if (tile >= query_tiles * source_tiles * HEADS * params.batches) { return; }
-  let query = 12u * (tile % query_tiles);
+  let query = ROWS * (tile % query_tiles);
   let source = 4u * (tile / query_tiles % source_tiles * SG + lane);
   let head = tile / query_tiles / source_tiles % HEADS;
   let batch = tile / query_tiles / source_tiles / HEADS;
@@ -64,27 +91,16 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
     vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
     vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
   );
   var total = Tile();
-  for (var start = 0u; start < DIM; start += K_BLOCK) {
+  for (var k = 0u; k < DIM; k += K_BLOCK) {
     var block = Tile();
-    for (var d = start; d < min(start + K_BLOCK, DIM); d += SG) {
-      let mine = d + lane;
-      let a = Rows(
-        vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
-        vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
-        vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
-      );
-      accumulate(&block, from_lane_0(a), columns(keys, d + 0u));
-      accumulate(&block, from_lane_1(a), columns(keys, d + 1u));
-      accumulate(&block, from_lane_2(a), columns(keys, d + 2u));
-      accumulate(&block, from_lane_3(a), columns(keys, d + 3u));
-      if (SG > 4u) {
-        accumulate(&block, from_lane_4(a), columns(keys, d + 4u));
-        accumulate(&block, from_lane_5(a), columns(keys, d + 5u));
-        accumulate(&block, from_lane_6(a), columns(keys, d + 6u));
-        accumulate(&block, from_lane_7(a), columns(keys, d + 7u));
-      }
+    step(&block, starts, keys, k, lane);
+    step(&block, starts, keys, k + SG, lane);
+    if (SG < 8u) {
+      step(&block, starts, keys, k + 2u * SG, lane);
+      step(&block, starts, keys, k + 3u * SG, lane);
     }
     add_block(&total, &block);
   }
@@ -100,4 +116,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(batch, query + 9u, head, source, total.r9);
   store(batch, query + 10u, head, source, total.r10);
   store(batch, query + 11u, head, source, total.r11);
+  store(batch, query + 12u, head, source, total.r12);
+  store(batch, query + 13u, head, source, total.r13);
+  store(batch, query + 14u, head, source, total.r14);
+  store(batch, query + 15u, head, source, total.r15);
 }

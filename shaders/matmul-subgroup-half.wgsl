@@ -2,7 +2,7 @@
 //
 //   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
 //
-// One workgroup is one subgroup and makes 12 rows times 4 SG columns (lib/tile.wgsl).
+// One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
 // use lib/tile.wgsl
 // use lib/grid.wgsl
@@ -34,6 +34,35 @@ fn pair(texel: u32, word: u32) -> Pair {
 
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
 
+// SG inputs from k on. Beyond K the rows are zero.
+fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+  let mine = min(k + lane, K - 1u);
+  var a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (K % K_BLOCK != 0u) {
+    let inside = select(0.0, 1.0, k + lane < K);
+    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+  }
+  let w0 = pair(texel, k / 2u + 0u);
+  accumulate(block, from_lane_0(a), w0.even);
+  accumulate(block, from_lane_1(a), w0.odd);
+  let w2 = pair(texel, k / 2u + 1u);
+  accumulate(block, from_lane_2(a), w2.even);
+  accumulate(block, from_lane_3(a), w2.odd);
+  if (SG > 4u) {
+    let w4 = pair(texel, k / 2u + 2u);
+    accumulate(block, from_lane_4(a), w4.even);
+    accumulate(block, from_lane_5(a), w4.odd);
+    let w6 = pair(texel, k / 2u + 3u);
+    accumulate(block, from_lane_6(a), w6.even);
+    accumulate(block, from_lane_7(a), w6.odd);
+  }
+}
+
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
@@ -46,44 +75,27 @@ fn store(row: u32, first: u32, value: vec4f) {
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + 11u) / 12u;
+  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
   let texels = (params.n + 3u) / 4u;
   let tile = linear_group(id, count);
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
-  let row = 12u * (tile % row_tiles);
+  let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
   let texel = min(own, texels - 1u);
   let starts = Starts(
     vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
     vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
   var total = Tile();
-  for (var start = 0u; start < K; start += K_BLOCK) {
+  for (var k = 0u; k < K; k += K_BLOCK) {
     var block = Tile();
-    for (var k = start; k < min(start + K_BLOCK, K); k += SG) {
-      let mine = min(k + lane, K - 1u);
-      let inside = select(0.0, 1.0, k + lane < K);
-      var a = Rows(
-        vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-        vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-        vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-      );
-      if (K % SG != 0u) { a = Rows(a.a * inside, a.b * inside, a.c * inside); }
-      let w0 = pair(texel, k / 2u + 0u);
-      accumulate(&block, from_lane_0(a), w0.even);
-      accumulate(&block, from_lane_1(a), w0.odd);
-      let w2 = pair(texel, k / 2u + 1u);
-      accumulate(&block, from_lane_2(a), w2.even);
-      accumulate(&block, from_lane_3(a), w2.odd);
-      if (SG > 4u) {
-        let w4 = pair(texel, k / 2u + 2u);
-        accumulate(&block, from_lane_4(a), w4.even);
-        accumulate(&block, from_lane_5(a), w4.odd);
-        let w6 = pair(texel, k / 2u + 3u);
-        accumulate(&block, from_lane_6(a), w6.even);
-        accumulate(&block, from_lane_7(a), w6.odd);
-      }
+    step(&block, starts, texel, k, lane);
+    step(&block, starts, texel, k + SG, lane);
+    if (SG < 8u) {
+      step(&block, starts, texel, k + 2u * SG, lane);
+      step(&block, starts, texel, k + 3u * SG, lane);
     }
     add_block(&total, &block);
   }
@@ -106,4 +118,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(row + 9u, first, total.r9 + b);
   store(row + 10u, first, total.r10 + b);
   store(row + 11u, first, total.r11 + b);
+  store(row + 12u, first, total.r12 + b);
+  store(row + 13u, first, total.r13 + b);
+  store(row + 14u, first, total.r14 + b);
+  store(row + 15u, first, total.r15 + b);
 }

@@ -1,24 +1,29 @@
-// A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
 // Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
 // every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
 // these cost more than the arithmetic.
 //
-// Sums are kept in two levels, blocks of K_BLOCK and the total, so that rounding grows with the root of the block length.
+// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
+// accumulators between registers and memory.
+//
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
 // Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
 
+const ROWS = 16u;
 const K_BLOCK = 16u;
 
-// One value of each of the 12 rows.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+// One value of each row.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
-// Where each of the 12 rows starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, }
+// Where each row starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
 
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
   r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
   r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
 }
 
 // t += rows x columns, the outer product.
@@ -35,9 +40,12 @@ fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
   (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
   (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
   (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
 }
 
-// The accumulators of a block live in a loop of their own: software adapters keep them in registers only then.
 fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r0 += (*block).r0;
   (*total).r1 += (*block).r1;
@@ -51,13 +59,33 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r9 += (*block).r9;
   (*total).r10 += (*block).r10;
   (*total).r11 += (*block).r11;
+  (*total).r12 += (*block).r12;
+  (*total).r13 += (*block).r13;
+  (*total).r14 += (*block).r14;
+  (*total).r15 += (*block).r15;
 }
 
-fn from_lane_0(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u)); }
-fn from_lane_1(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u)); }
-fn from_lane_2(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u)); }
-fn from_lane_3(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u)); }
-fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u)); }
-fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
-fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
-fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
+fn from_lane_0(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u), subgroupBroadcast(v.d, 0u));
+}
+fn from_lane_1(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u), subgroupBroadcast(v.d, 1u));
+}
+fn from_lane_2(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u), subgroupBroadcast(v.d, 2u));
+}
+fn from_lane_3(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u), subgroupBroadcast(v.d, 3u));
+}
+fn from_lane_4(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u), subgroupBroadcast(v.d, 4u));
+}
+fn from_lane_5(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u), subgroupBroadcast(v.d, 5u));
+}
+fn from_lane_6(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u), subgroupBroadcast(v.d, 6u));
+}
+fn from_lane_7(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u), subgroupBroadcast(v.d, 7u));
+}

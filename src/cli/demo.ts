@@ -10,7 +10,7 @@ import { adapterLine, withModel } from "./open.ts";
 import { settingsFor, writeRun } from "./sweep.ts";
 
 /** Samples of each task by default: a demo of a minute on two cores without a GPU. */
-const SAMPLES = 3;
+const SAMPLES = 2;
 
 export const command: Command = {
   positionals: [],

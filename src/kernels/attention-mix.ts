@@ -1,7 +1,7 @@
 import { batching } from "./attention-scores.ts";
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { groupsOf } from "./group.ts";
+import { groupsOf, ROWS } from "./group.ts";
 import { attentionMixSubgroup, attentionMix as shader } from "./shaders.gen.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
@@ -21,7 +21,7 @@ export function attentionMix(gpu: Gpu, label: string, probs: Tensor, v: Tensor):
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(probs), rows(v), tokens);
-    const tiles = Math.ceil(queries / 12) * Math.ceil(dim / (4 * SG)) * heads * batches;
+    const tiles = Math.ceil(queries / ROWS) * Math.ceil(dim / (4 * SG)) * heads * batches;
     gpu.run(attentionMixSubgroup, { SG, HEADS: heads, DIM: dim }, bindings, { ...params, batches, queries }, tiles);
   } else {
     const elements = size(z.shape);

@@ -1,6 +1,6 @@
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { groupsOf } from "./group.ts";
+import { groupsOf, ROWS } from "./group.ts";
 import { attentionScoresSubgroup, attentionScores as shader } from "./shaders.gen.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
@@ -25,7 +25,7 @@ export function attentionScores(gpu: Gpu, label: string, q: Tensor, k: Tensor, c
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(q), rows(k), tokens);
-    const tiles = Math.ceil(queries / 12) * Math.ceil(sources / (4 * SG)) * heads * batches;
+    const tiles = Math.ceil(queries / ROWS) * Math.ceil(sources / (4 * SG)) * heads * batches;
     gpu.run(attentionScoresSubgroup, { SG, ...overrides }, bindings, { ...params, batches, queries }, tiles);
   } else {
     const elements = size(y.shape);

@@ -5,3 +5,6 @@ export const groupSize = (gpu: Gpu): number => (gpu.info.tier === "D" ? gpu.info
 
 /** Workgroups of 64 for one invocation an element. */
 export const groupsOf = (count: number): number => Math.ceil(count / 64);
+
+/** Rows of a tile of the subgroup kernels: ROWS of shaders/lib/tile.wgsl. */
+export const ROWS = 16;

@@ -1,6 +1,7 @@
 /** y = x W^T + b. The weight lies where the tier reads it best: in a texture for D, in a buffer for B. */
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
+import { ROWS } from "./group.ts";
 import { matmul as matmulShader, matmulSubgroup, matmulSubgroupHalf, weightTexture } from "./shaders.gen.ts";
 import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
 
@@ -31,7 +32,7 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
   const constants = { K: inputs, BIAS: bias !== undefined };
   if (weight.texture) {
     const SG = gpu.info.subgroupSize;
-    const tiles = Math.ceil(vectors / 12) * Math.ceil(Math.ceil(outputs / 4) / SG);
+    const tiles = Math.ceil(vectors / ROWS) * Math.ceil(Math.ceil(outputs / 4) / SG);
     const bindings = { ...common, weight: weight.texture };
     if (weight.half) gpu.run(matmulSubgroupHalf, { SG, ...constants, ...halfOverride(gpu) }, bindings, params, tiles);
     else gpu.run(matmulSubgroup, { SG, ...constants }, bindings, params, tiles);

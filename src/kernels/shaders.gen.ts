@@ -59,7 +59,7 @@ requires immediate_address_space;
 //
 //   probs [p_rows, HEADS, tokens, sources]   v [v_rows, sources, HEADS, DIM]   z [rows, tokens, HEADS, DIM]
 //
-// One workgroup is one subgroup and makes 12 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
+// One workgroup is one subgroup and makes 16 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
 // their values (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
@@ -87,6 +87,29 @@ fn columns(values: u32, head: u32, source: u32, column: u32) -> vec4f {
   return vec4f(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
 }
 
+// SG sources from s on. Beyond the last one the probabilities are zero.
+fn step(block: ptr<function, Tile>, starts: Starts, values: u32, head: u32, column: u32, s: u32, lane: u32) {
+  let mine = min(s + lane, params.sources - 1u);
+  let inside = select(0.0, 1.0, s + lane < params.sources);
+  var a = Rows(
+    vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
+    vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
+    vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
+    vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
+  );
+  a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+  accumulate(block, from_lane_0(a), columns(values, head, s + 0u, column));
+  accumulate(block, from_lane_1(a), columns(values, head, s + 1u, column));
+  accumulate(block, from_lane_2(a), columns(values, head, s + 2u, column));
+  accumulate(block, from_lane_3(a), columns(values, head, s + 3u, column));
+  if (SG > 4u) {
+    accumulate(block, from_lane_4(a), columns(values, head, s + 4u, column));
+    accumulate(block, from_lane_5(a), columns(values, head, s + 5u, column));
+    accumulate(block, from_lane_6(a), columns(values, head, s + 6u, column));
+    accumulate(block, from_lane_7(a), columns(values, head, s + 7u, column));
+  }
+}
+
 fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
   if (query >= params.queries) { return; }
   let at = ((batch * params.tokens + query) * HEADS + head) * DIM + column;
@@ -98,11 +121,11 @@ fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let query_tiles = (params.queries + 11u) / 12u;
+  let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let column_tiles = (DIM + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
   if (tile >= query_tiles * column_tiles * HEADS * params.batches) { return; }
-  let query = 12u * (tile % query_tiles);
+  let query = ROWS * (tile % query_tiles);
   let own = 4u * (tile / query_tiles % column_tiles * SG + lane);
   let column = min(own, DIM - 4u);
   let head = tile / query_tiles / column_tiles % HEADS;
@@ -113,29 +136,16 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
     vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
     vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
   );
   var total = Tile();
-  for (var start = 0u; start < params.sources; start += K_BLOCK) {
+  for (var k = 0u; k < params.sources; k += K_BLOCK) {
     var block = Tile();
-    for (var s = start; s < min(start + K_BLOCK, params.sources); s += SG) {
-      let mine = min(s + lane, params.sources - 1u);
-      let inside = select(0.0, 1.0, s + lane < params.sources);
-      var a = Rows(
-        vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
-        vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
-        vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
-      );
-      a = Rows(a.a * inside, a.b * inside, a.c * inside);
-      accumulate(&block, from_lane_0(a), columns(values, head, s + 0u, column));
-      accumulate(&block, from_lane_1(a), columns(values, head, s + 1u, column));
-      accumulate(&block, from_lane_2(a), columns(values, head, s + 2u, column));
-      accumulate(&block, from_lane_3(a), columns(values, head, s + 3u, column));
-      if (SG > 4u) {
-        accumulate(&block, from_lane_4(a), columns(values, head, s + 4u, column));
-        accumulate(&block, from_lane_5(a), columns(values, head, s + 5u, column));
-        accumulate(&block, from_lane_6(a), columns(values, head, s + 6u, column));
-        accumulate(&block, from_lane_7(a), columns(values, head, s + 7u, column));
-      }
+    step(&block, starts, values, head, column, k, lane);
+    step(&block, starts, values, head, column, k + SG, lane);
+    if (SG < 8u) {
+      step(&block, starts, values, head, column, k + 2u * SG, lane);
+      step(&block, starts, values, head, column, k + 3u * SG, lane);
     }
     add_block(&total, &block);
   }
@@ -152,29 +162,38 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(batch, query + 9u, head, own, total.r9);
   store(batch, query + 10u, head, own, total.r10);
   store(batch, query + 11u, head, own, total.r11);
+  store(batch, query + 12u, head, own, total.r12);
+  store(batch, query + 13u, head, own, total.r13);
+  store(batch, query + 14u, head, own, total.r14);
+  store(batch, query + 15u, head, own, total.r15);
 }
 
-// A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
 // Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
 // every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
 // these cost more than the arithmetic.
 //
-// Sums are kept in two levels, blocks of K_BLOCK and the total, so that rounding grows with the root of the block length.
+// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
+// accumulators between registers and memory.
+//
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
 // Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
 
+const ROWS = 16u;
 const K_BLOCK = 16u;
 
-// One value of each of the 12 rows.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+// One value of each row.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
-// Where each of the 12 rows starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, }
+// Where each row starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
 
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
   r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
   r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
 }
 
 // t += rows x columns, the outer product.
@@ -191,9 +210,12 @@ fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
   (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
   (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
   (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
 }
 
-// The accumulators of a block live in a loop of their own: software adapters keep them in registers only then.
 fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r0 += (*block).r0;
   (*total).r1 += (*block).r1;
@@ -207,16 +229,36 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r9 += (*block).r9;
   (*total).r10 += (*block).r10;
   (*total).r11 += (*block).r11;
+  (*total).r12 += (*block).r12;
+  (*total).r13 += (*block).r13;
+  (*total).r14 += (*block).r14;
+  (*total).r15 += (*block).r15;
 }
 
-fn from_lane_0(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u)); }
-fn from_lane_1(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u)); }
-fn from_lane_2(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u)); }
-fn from_lane_3(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u)); }
-fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u)); }
-fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
-fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
-fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
+fn from_lane_0(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u), subgroupBroadcast(v.d, 0u));
+}
+fn from_lane_1(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u), subgroupBroadcast(v.d, 1u));
+}
+fn from_lane_2(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u), subgroupBroadcast(v.d, 2u));
+}
+fn from_lane_3(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u), subgroupBroadcast(v.d, 3u));
+}
+fn from_lane_4(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u), subgroupBroadcast(v.d, 4u));
+}
+fn from_lane_5(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u), subgroupBroadcast(v.d, 5u));
+}
+fn from_lane_6(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u), subgroupBroadcast(v.d, 6u));
+}
+fn from_lane_7(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u), subgroupBroadcast(v.d, 7u));
+}
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
@@ -305,7 +347,7 @@ requires immediate_address_space;
 //
 //   q [q_rows, tokens, HEADS, DIM]   k [k_rows, sources, HEADS, DIM]   y [rows, HEADS, tokens, sources]
 //
-// One workgroup is one subgroup and makes 12 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
+// One workgroup is one subgroup and makes 16 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
 // keys (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
@@ -329,8 +371,35 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
   return ((first + min(query, params.queries - 1u)) * HEADS + head) * DIM;
 }
 
-fn columns(at: vec4u, d: u32) -> vec4f {
+// One element of four neighbouring sources; beyond the head's end it meets a zero.
+fn columns(at: vec4u, element: u32) -> vec4f {
+  let d = min(element, DIM - 1u);
   return vec4f(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]);
+}
+
+// SG elements of a head from d on. Beyond its end the queries are zero.
+fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u32) {
+  let mine = min(d + lane, DIM - 1u);
+  var a = Rows(
+    vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
+    vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
+    vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
+    vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
+  );
+  if (DIM % K_BLOCK != 0u) {
+    let inside = select(0.0, 1.0, d + lane < DIM);
+    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+  }
+  accumulate(block, from_lane_0(a), columns(keys, d + 0u));
+  accumulate(block, from_lane_1(a), columns(keys, d + 1u));
+  accumulate(block, from_lane_2(a), columns(keys, d + 2u));
+  accumulate(block, from_lane_3(a), columns(keys, d + 3u));
+  if (SG > 4u) {
+    accumulate(block, from_lane_4(a), columns(keys, d + 4u));
+    accumulate(block, from_lane_5(a), columns(keys, d + 5u));
+    accumulate(block, from_lane_6(a), columns(keys, d + 6u));
+    accumulate(block, from_lane_7(a), columns(keys, d + 7u));
+  }
 }
 
 // Scores of one query with four neighbouring sources, as far as there are so many.
@@ -352,11 +421,11 @@ fn store(batch: u32, query: u32, head: u32, source: u32, dots: vec4f) {
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let query_tiles = (params.queries + 11u) / 12u;
+  let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let source_tiles = (params.sources + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
   if (tile >= query_tiles * source_tiles * HEADS * params.batches) { return; }
-  let query = 12u * (tile % query_tiles);
+  let query = ROWS * (tile % query_tiles);
   let source = 4u * (tile / query_tiles % source_tiles * SG + lane);
   let head = tile / query_tiles / source_tiles % HEADS;
   let batch = tile / query_tiles / source_tiles / HEADS;
@@ -367,27 +436,16 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
     vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
     vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
   );
   var total = Tile();
-  for (var start = 0u; start < DIM; start += K_BLOCK) {
+  for (var k = 0u; k < DIM; k += K_BLOCK) {
     var block = Tile();
-    for (var d = start; d < min(start + K_BLOCK, DIM); d += SG) {
-      let mine = d + lane;
-      let a = Rows(
-        vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
-        vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
-        vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
-      );
-      accumulate(&block, from_lane_0(a), columns(keys, d + 0u));
-      accumulate(&block, from_lane_1(a), columns(keys, d + 1u));
-      accumulate(&block, from_lane_2(a), columns(keys, d + 2u));
-      accumulate(&block, from_lane_3(a), columns(keys, d + 3u));
-      if (SG > 4u) {
-        accumulate(&block, from_lane_4(a), columns(keys, d + 4u));
-        accumulate(&block, from_lane_5(a), columns(keys, d + 5u));
-        accumulate(&block, from_lane_6(a), columns(keys, d + 6u));
-        accumulate(&block, from_lane_7(a), columns(keys, d + 7u));
-      }
+    step(&block, starts, keys, k, lane);
+    step(&block, starts, keys, k + SG, lane);
+    if (SG < 8u) {
+      step(&block, starts, keys, k + 2u * SG, lane);
+      step(&block, starts, keys, k + 3u * SG, lane);
     }
     add_block(&total, &block);
   }
@@ -403,29 +461,38 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(batch, query + 9u, head, source, total.r9);
   store(batch, query + 10u, head, source, total.r10);
   store(batch, query + 11u, head, source, total.r11);
+  store(batch, query + 12u, head, source, total.r12);
+  store(batch, query + 13u, head, source, total.r13);
+  store(batch, query + 14u, head, source, total.r14);
+  store(batch, query + 15u, head, source, total.r15);
 }
 
-// A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
 // Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
 // every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
 // these cost more than the arithmetic.
 //
-// Sums are kept in two levels, blocks of K_BLOCK and the total, so that rounding grows with the root of the block length.
+// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
+// accumulators between registers and memory.
+//
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
 // Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
 
+const ROWS = 16u;
 const K_BLOCK = 16u;
 
-// One value of each of the 12 rows.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+// One value of each row.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
-// Where each of the 12 rows starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, }
+// Where each row starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
 
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
   r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
   r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
 }
 
 // t += rows x columns, the outer product.
@@ -442,9 +509,12 @@ fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
   (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
   (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
   (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
 }
 
-// The accumulators of a block live in a loop of their own: software adapters keep them in registers only then.
 fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r0 += (*block).r0;
   (*total).r1 += (*block).r1;
@@ -458,16 +528,36 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r9 += (*block).r9;
   (*total).r10 += (*block).r10;
   (*total).r11 += (*block).r11;
+  (*total).r12 += (*block).r12;
+  (*total).r13 += (*block).r13;
+  (*total).r14 += (*block).r14;
+  (*total).r15 += (*block).r15;
 }
 
-fn from_lane_0(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u)); }
-fn from_lane_1(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u)); }
-fn from_lane_2(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u)); }
-fn from_lane_3(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u)); }
-fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u)); }
-fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
-fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
-fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
+fn from_lane_0(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u), subgroupBroadcast(v.d, 0u));
+}
+fn from_lane_1(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u), subgroupBroadcast(v.d, 1u));
+}
+fn from_lane_2(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u), subgroupBroadcast(v.d, 2u));
+}
+fn from_lane_3(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u), subgroupBroadcast(v.d, 3u));
+}
+fn from_lane_4(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u), subgroupBroadcast(v.d, 4u));
+}
+fn from_lane_5(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u), subgroupBroadcast(v.d, 5u));
+}
+fn from_lane_6(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u), subgroupBroadcast(v.d, 6u));
+}
+fn from_lane_7(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u), subgroupBroadcast(v.d, 7u));
+}
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
@@ -1323,7 +1413,7 @@ requires immediate_address_space;
 //
 //   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
 //
-// One workgroup is one subgroup and makes 12 rows times 4 SG columns (lib/tile.wgsl).
+// One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
 // use lib/tile.wgsl
 // use lib/grid.wgsl
@@ -1355,6 +1445,35 @@ fn pair(texel: u32, word: u32) -> Pair {
 
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
 
+// SG inputs from k on. Beyond K the rows are zero.
+fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+  let mine = min(k + lane, K - 1u);
+  var a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (K % K_BLOCK != 0u) {
+    let inside = select(0.0, 1.0, k + lane < K);
+    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+  }
+  let w0 = pair(texel, k / 2u + 0u);
+  accumulate(block, from_lane_0(a), w0.even);
+  accumulate(block, from_lane_1(a), w0.odd);
+  let w2 = pair(texel, k / 2u + 1u);
+  accumulate(block, from_lane_2(a), w2.even);
+  accumulate(block, from_lane_3(a), w2.odd);
+  if (SG > 4u) {
+    let w4 = pair(texel, k / 2u + 2u);
+    accumulate(block, from_lane_4(a), w4.even);
+    accumulate(block, from_lane_5(a), w4.odd);
+    let w6 = pair(texel, k / 2u + 3u);
+    accumulate(block, from_lane_6(a), w6.even);
+    accumulate(block, from_lane_7(a), w6.odd);
+  }
+}
+
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
@@ -1367,44 +1486,27 @@ fn store(row: u32, first: u32, value: vec4f) {
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + 11u) / 12u;
+  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
   let texels = (params.n + 3u) / 4u;
   let tile = linear_group(id, count);
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
-  let row = 12u * (tile % row_tiles);
+  let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
   let texel = min(own, texels - 1u);
   let starts = Starts(
     vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
     vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
   var total = Tile();
-  for (var start = 0u; start < K; start += K_BLOCK) {
+  for (var k = 0u; k < K; k += K_BLOCK) {
     var block = Tile();
-    for (var k = start; k < min(start + K_BLOCK, K); k += SG) {
-      let mine = min(k + lane, K - 1u);
-      let inside = select(0.0, 1.0, k + lane < K);
-      var a = Rows(
-        vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-        vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-        vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-      );
-      if (K % SG != 0u) { a = Rows(a.a * inside, a.b * inside, a.c * inside); }
-      let w0 = pair(texel, k / 2u + 0u);
-      accumulate(&block, from_lane_0(a), w0.even);
-      accumulate(&block, from_lane_1(a), w0.odd);
-      let w2 = pair(texel, k / 2u + 1u);
-      accumulate(&block, from_lane_2(a), w2.even);
-      accumulate(&block, from_lane_3(a), w2.odd);
-      if (SG > 4u) {
-        let w4 = pair(texel, k / 2u + 2u);
-        accumulate(&block, from_lane_4(a), w4.even);
-        accumulate(&block, from_lane_5(a), w4.odd);
-        let w6 = pair(texel, k / 2u + 3u);
-        accumulate(&block, from_lane_6(a), w6.even);
-        accumulate(&block, from_lane_7(a), w6.odd);
-      }
+    step(&block, starts, texel, k, lane);
+    step(&block, starts, texel, k + SG, lane);
+    if (SG < 8u) {
+      step(&block, starts, texel, k + 2u * SG, lane);
+      step(&block, starts, texel, k + 3u * SG, lane);
     }
     add_block(&total, &block);
   }
@@ -1427,29 +1529,38 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(row + 9u, first, total.r9 + b);
   store(row + 10u, first, total.r10 + b);
   store(row + 11u, first, total.r11 + b);
+  store(row + 12u, first, total.r12 + b);
+  store(row + 13u, first, total.r13 + b);
+  store(row + 14u, first, total.r14 + b);
+  store(row + 15u, first, total.r15 + b);
 }
 
-// A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
 // Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
 // every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
 // these cost more than the arithmetic.
 //
-// Sums are kept in two levels, blocks of K_BLOCK and the total, so that rounding grows with the root of the block length.
+// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
+// accumulators between registers and memory.
+//
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
 // Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
 
+const ROWS = 16u;
 const K_BLOCK = 16u;
 
-// One value of each of the 12 rows.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+// One value of each row.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
-// Where each of the 12 rows starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, }
+// Where each row starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
 
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
   r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
   r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
 }
 
 // t += rows x columns, the outer product.
@@ -1466,9 +1577,12 @@ fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
   (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
   (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
   (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
 }
 
-// The accumulators of a block live in a loop of their own: software adapters keep them in registers only then.
 fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r0 += (*block).r0;
   (*total).r1 += (*block).r1;
@@ -1482,16 +1596,36 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r9 += (*block).r9;
   (*total).r10 += (*block).r10;
   (*total).r11 += (*block).r11;
+  (*total).r12 += (*block).r12;
+  (*total).r13 += (*block).r13;
+  (*total).r14 += (*block).r14;
+  (*total).r15 += (*block).r15;
 }
 
-fn from_lane_0(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u)); }
-fn from_lane_1(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u)); }
-fn from_lane_2(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u)); }
-fn from_lane_3(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u)); }
-fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u)); }
-fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
-fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
-fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
+fn from_lane_0(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u), subgroupBroadcast(v.d, 0u));
+}
+fn from_lane_1(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u), subgroupBroadcast(v.d, 1u));
+}
+fn from_lane_2(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u), subgroupBroadcast(v.d, 2u));
+}
+fn from_lane_3(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u), subgroupBroadcast(v.d, 3u));
+}
+fn from_lane_4(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u), subgroupBroadcast(v.d, 4u));
+}
+fn from_lane_5(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u), subgroupBroadcast(v.d, 5u));
+}
+fn from_lane_6(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u), subgroupBroadcast(v.d, 6u));
+}
+fn from_lane_7(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u), subgroupBroadcast(v.d, 7u));
+}
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
@@ -1531,7 +1665,7 @@ requires immediate_address_space;
 //
 //   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
 //
-// One workgroup is one subgroup and makes 12 rows times 4 SG columns (lib/tile.wgsl).
+// One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
 // use lib/tile.wgsl
 // use lib/grid.wgsl
@@ -1555,6 +1689,31 @@ fn columns(texel: u32, k: u32) -> vec4f {
 
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
 
+// SG inputs from k on. Beyond K the rows are zero.
+fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+  let mine = min(k + lane, K - 1u);
+  var a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (K % K_BLOCK != 0u) {
+    let inside = select(0.0, 1.0, k + lane < K);
+    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+  }
+  accumulate(block, from_lane_0(a), columns(texel, k + 0u));
+  accumulate(block, from_lane_1(a), columns(texel, k + 1u));
+  accumulate(block, from_lane_2(a), columns(texel, k + 2u));
+  accumulate(block, from_lane_3(a), columns(texel, k + 3u));
+  if (SG > 4u) {
+    accumulate(block, from_lane_4(a), columns(texel, k + 4u));
+    accumulate(block, from_lane_5(a), columns(texel, k + 5u));
+    accumulate(block, from_lane_6(a), columns(texel, k + 6u));
+    accumulate(block, from_lane_7(a), columns(texel, k + 7u));
+  }
+}
+
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
@@ -1567,40 +1726,27 @@ fn store(row: u32, first: u32, value: vec4f) {
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + 11u) / 12u;
+  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
   let texels = (params.n + 3u) / 4u;
   let tile = linear_group(id, count);
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
-  let row = 12u * (tile % row_tiles);
+  let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
   let texel = min(own, texels - 1u);
   let starts = Starts(
     vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
     vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
   var total = Tile();
-  for (var start = 0u; start < K; start += K_BLOCK) {
+  for (var k = 0u; k < K; k += K_BLOCK) {
     var block = Tile();
-    for (var k = start; k < min(start + K_BLOCK, K); k += SG) {
-      let mine = min(k + lane, K - 1u);
-      let inside = select(0.0, 1.0, k + lane < K);
-      var a = Rows(
-        vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-        vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-        vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-      );
-      if (K % SG != 0u) { a = Rows(a.a * inside, a.b * inside, a.c * inside); }
-      accumulate(&block, from_lane_0(a), columns(texel, k + 0u));
-      accumulate(&block, from_lane_1(a), columns(texel, k + 1u));
-      accumulate(&block, from_lane_2(a), columns(texel, k + 2u));
-      accumulate(&block, from_lane_3(a), columns(texel, k + 3u));
-      if (SG > 4u) {
-        accumulate(&block, from_lane_4(a), columns(texel, k + 4u));
-        accumulate(&block, from_lane_5(a), columns(texel, k + 5u));
-        accumulate(&block, from_lane_6(a), columns(texel, k + 6u));
-        accumulate(&block, from_lane_7(a), columns(texel, k + 7u));
-      }
+    step(&block, starts, texel, k, lane);
+    step(&block, starts, texel, k + SG, lane);
+    if (SG < 8u) {
+      step(&block, starts, texel, k + 2u * SG, lane);
+      step(&block, starts, texel, k + 3u * SG, lane);
     }
     add_block(&total, &block);
   }
@@ -1623,29 +1769,38 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(row + 9u, first, total.r9 + b);
   store(row + 10u, first, total.r10 + b);
   store(row + 11u, first, total.r11 + b);
+  store(row + 12u, first, total.r12 + b);
+  store(row + 13u, first, total.r13 + b);
+  store(row + 14u, first, total.r14 + b);
+  store(row + 15u, first, total.r15 + b);
 }
 
-// A tile of a matrix product in registers: 12 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
 // Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
 // every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
 // these cost more than the arithmetic.
 //
-// Sums are kept in two levels, blocks of K_BLOCK and the total, so that rounding grows with the root of the block length.
+// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
+// accumulators between registers and memory.
+//
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
 // Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
 
+const ROWS = 16u;
 const K_BLOCK = 16u;
 
-// One value of each of the 12 rows.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, }
+// One value of each row.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
-// Where each of the 12 rows starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, }
+// Where each row starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
 
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
   r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
   r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
 }
 
 // t += rows x columns, the outer product.
@@ -1662,9 +1817,12 @@ fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
   (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
   (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
   (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
 }
 
-// The accumulators of a block live in a loop of their own: software adapters keep them in registers only then.
 fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r0 += (*block).r0;
   (*total).r1 += (*block).r1;
@@ -1678,16 +1836,36 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r9 += (*block).r9;
   (*total).r10 += (*block).r10;
   (*total).r11 += (*block).r11;
+  (*total).r12 += (*block).r12;
+  (*total).r13 += (*block).r13;
+  (*total).r14 += (*block).r14;
+  (*total).r15 += (*block).r15;
 }
 
-fn from_lane_0(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u)); }
-fn from_lane_1(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u)); }
-fn from_lane_2(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u)); }
-fn from_lane_3(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u)); }
-fn from_lane_4(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u)); }
-fn from_lane_5(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u)); }
-fn from_lane_6(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u)); }
-fn from_lane_7(v: Rows) -> Rows { return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u)); }
+fn from_lane_0(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u), subgroupBroadcast(v.d, 0u));
+}
+fn from_lane_1(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u), subgroupBroadcast(v.d, 1u));
+}
+fn from_lane_2(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u), subgroupBroadcast(v.d, 2u));
+}
+fn from_lane_3(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u), subgroupBroadcast(v.d, 3u));
+}
+fn from_lane_4(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u), subgroupBroadcast(v.d, 4u));
+}
+fn from_lane_5(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u), subgroupBroadcast(v.d, 5u));
+}
+fn from_lane_6(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u), subgroupBroadcast(v.d, 6u));
+}
+fn from_lane_7(v: Rows) -> Rows {
+  return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u), subgroupBroadcast(v.d, 7u));
+}
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
