@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { tasks } from "../data/sample.ts";
+import { type Task, tasks } from "../data/sample.ts";
 import { balanced, readDataFile } from "../data/samples.ts";
 import { packageRoot } from "../models/load.ts";
 import { strongestHeads } from "../patching/report.ts";
@@ -9,26 +9,25 @@ import { type Command, wholeNumber } from "./command.ts";
 import { adapterLine, withModel } from "./open.ts";
 import { settingsFor, writeRun } from "./sweep.ts";
 
-/** Samples of each task by default: a demo of a minute on two cores without a GPU. */
-const SAMPLES = 2;
+/** Samples by default, one task after the other in turn: a demo of a minute on two cores without a GPU. */
+const SAMPLES = 4;
+const turns: readonly Task[] = ["mit_states", "facial_expressions", "svo_probes"];
 
 export const command: Command = {
   positionals: [],
   options: {
-    samples: { value: "N", help: `samples of each of the three tasks (${SAMPLES})` },
+    samples: { value: "N", help: `samples, from the three tasks in turn (${SAMPLES})` },
     out: { value: "RUN", help: "the run's folder (runs/demo); an interrupted run there goes on" },
   },
   notes: ["Sweeps the miniature BLIP that ships with the package: both modes, three kinds, all heads. Needs no GPU."],
   async run(args, signal) {
     const file = join(packageRoot(), "data", "miniature", "samples.csv");
     const data = await readDataFile(file);
-    const count = wholeNumber(args, "samples", 1) ?? SAMPLES;
-    const rows = tasks.flatMap((task) =>
-      balanced(
-        data.rows.filter((row) => row.task === task),
-        count,
-      ),
-    );
+    const count = wholeNumber(args, "samples", turns.length) ?? SAMPLES;
+    const rows = turns.flatMap((task, turn) => {
+      const own = data.rows.filter((row) => row.task === task);
+      return balanced(own, Math.floor((count + turns.length - 1 - turn) / turns.length));
+    });
     return withModel("blip-mini", signal, async (model, gpu) => {
       const settings = await settingsFor(model, {
         data,
