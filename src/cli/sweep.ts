@@ -53,7 +53,9 @@ export const command: Command = {
       if (args.flag("json")) console.log(JSON.stringify({ run: folder, ...progress, failed }));
       else console.log(`${folder}/report.html`);
       if (failed > 0)
-        console.error(`${failed} sweeps failed; the report says why, and the same command tries them again`);
+        console.error(
+          `${failed} ${failed === 1 ? "sweep" : "sweeps"} failed; the report says why, and the same command tries again`,
+        );
       return failed > 0 ? 1 : 0;
     });
   },

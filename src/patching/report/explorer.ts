@@ -25,11 +25,11 @@ function choice(): Choice {
 }
 
 /** Fills a list of choices and keeps the one that was chosen, if it is still there. */
-function offer(name: string, options: readonly (readonly [string, string])[]): void {
+function offer(name: string, options: readonly (readonly [string, string])[], initial = options[0]?.[0] ?? ""): void {
   const list = form.elements.namedItem(name) as HTMLSelectElement;
   const before = list.value;
   list.replaceChildren(...options.map(([value, label]) => new Option(label, value)));
-  list.value = options.some(([value]) => value === before) ? before : (options[0]?.[0] ?? "");
+  list.value = options.some(([value]) => value === before) ? before : initial;
 }
 
 const distinct = (values: readonly string[]) => [...new Set(values)].map((value) => [value, value] as const);
@@ -38,12 +38,9 @@ const distinct = (values: readonly string[]) => [...new Set(values)].map((value)
 function offerAll(): void {
   offer("task", distinct(tables.map(({ task }) => task)));
   offer("mode", distinct(tables.filter(({ task }) => task === choice().task).map(({ mode }) => mode)));
-  offer(
-    "kind",
-    distinct(
-      tables.filter((table) => table.task === choice().task && table.mode === choice().mode).map(({ kind }) => kind),
-    ),
-  );
+  const here = tables.filter((table) => table.task === choice().task && table.mode === choice().mode);
+  const withHeads = here.findLast(({ what }) => what === "heads")?.kind;
+  offer("kind", distinct(here.map(({ kind }) => kind)), withHeads);
   const groups = tables.filter(({ task }) => task === choice().task).flatMap(groupsOf);
   offer("group", [
     ["all", "all groups"],
@@ -108,7 +105,7 @@ const pending = new Map<Element, (width: number) => void>();
 function fill(figure: HTMLElement, title: string, scale: Scale, now: Choice): void {
   const { table, grid } = drawn.get(figure)!;
   const heads = table.what === "heads";
-  const subtitle = `${table.mode} corruption, ${table.kind}, mean of ${grid.samples} samples`;
+  const subtitle = `${table.mode} corruption, ${table.kind}, mean of ${grid.samples} ${grid.samples === 1 ? "sample" : "samples"}`;
   const axes = heads ? { x: "Head", y: "Layer" } : { x: "Layer", y: "Token" };
   pending.set(figure, (width) => {
     figure.innerHTML = heatMap({

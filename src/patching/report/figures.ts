@@ -34,7 +34,7 @@ export function figure(table: MeanTable, column: Column, view: View, { file }: {
   const heads = table.what === "heads";
   return heatMap({
     title: `${table.task} - all groups - ${orderName(null)}`,
-    subtitle: `${table.mode} corruption, ${table.kind}${heads ? ", at the correct answer" : ""}, mean of ${grid.samples} samples`,
+    subtitle: `${table.mode} corruption, ${table.kind}${heads ? ", at the correct answer" : ""}, mean of ${grid.samples} ${grid.samples === 1 ? "sample" : "samples"}`,
     grid,
     across: table.across,
     axes: heads ? { x: "Head", y: "Layer" } : { x: "Layer", y: "Token" },

@@ -274,17 +274,19 @@ export const pageScript =
   "    const values = Object.fromEntries(new FormData(form));\n" +
   "    return { ...values, numbers: values.numbers === \"on\" };\n" +
   "}\n" +
-  "function offer(name, options) {\n" +
+  "function offer(name, options, initial = options[0]?.[0] ?? \"\") {\n" +
   "    const list = form.elements.namedItem(name);\n" +
   "    const before = list.value;\n" +
   "    list.replaceChildren(...options.map(([value, label]) => new Option(label, value)));\n" +
-  "    list.value = options.some(([value]) => value === before) ? before : (options[0]?.[0] ?? \"\");\n" +
+  "    list.value = options.some(([value]) => value === before) ? before : initial;\n" +
   "}\n" +
   "const distinct = (values) => [...new Set(values)].map((value) => [value, value]);\n" +
   "function offerAll() {\n" +
   "    offer(\"task\", distinct(tables.map(({ task }) => task)));\n" +
   "    offer(\"mode\", distinct(tables.filter(({ task }) => task === choice().task).map(({ mode }) => mode)));\n" +
-  "    offer(\"kind\", distinct(tables.filter((table) => table.task === choice().task && table.mode === choice().mode).map(({ kind }) => kind)));\n" +
+  "    const here = tables.filter((table) => table.task === choice().task && table.mode === choice().mode);\n" +
+  "    const withHeads = here.findLast(({ what }) => what === \"heads\")?.kind;\n" +
+  "    offer(\"kind\", distinct(here.map(({ kind }) => kind)), withHeads);\n" +
   "    const groups = tables.filter(({ task }) => task === choice().task).flatMap(groupsOf);\n" +
   "    offer(\"group\", [\n" +
   "        [\"all\", \"all groups\"],\n" +
@@ -333,7 +335,7 @@ export const pageScript =
   "function fill(figure, title, scale, now) {\n" +
   "    const { table, grid } = drawn.get(figure);\n" +
   "    const heads = table.what === \"heads\";\n" +
-  "    const subtitle = `${table.mode} corruption, ${table.kind}, mean of ${grid.samples} samples`;\n" +
+  "    const subtitle = `${table.mode} corruption, ${table.kind}, mean of ${grid.samples} ${grid.samples === 1 ? \"sample\" : \"samples\"}`;\n" +
   "    const axes = heads ? { x: \"Head\", y: \"Layer\" } : { x: \"Layer\", y: \"Token\" };\n" +
   "    pending.set(figure, (width) => {\n" +
   "        figure.innerHTML = heatMap({\n" +
