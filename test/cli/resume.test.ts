@@ -8,7 +8,7 @@ import { join, relative } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { notice, type Outcome, type Start } from "./command-line.ts";
 
-const kills = Number(process.env.NOTICE_KILLS ?? 4);
+const kills = Number(process.env.NOTICE_KILLS ?? 2);
 const timeout = 120_000 + 60_000 * kills;
 const root = mkdtempSync(join(tmpdir(), "notice-resume-"));
 afterAll(() => rmSync(root, { recursive: true }));

@@ -11,6 +11,9 @@ import { resolveKind } from "../../src/patching/kinds.ts";
 import { type Pair, singleCell, sweepPair } from "../../src/patching/sweep.ts";
 import { pictures } from "../models/fixtures.ts";
 
+/** Few by default, for speed; 20 in `npm run test:long`. */
+const PROCESSES = process.env.NOTICE_LONG ? 20 : 4;
+
 describe.each<{ tier: Tier }>([{ tier: "D" }, { tier: "B" }])("a sweep on tier $tier", ({ tier }) => {
   let gpu: Gpu;
   let model: Model;
@@ -48,11 +51,11 @@ describe.each<{ tier: Tier }>([{ tier: "D" }, { tier: "B" }])("a sweep on tier $
       ...cellsOf("text_encoder.encoder.layer.*.crossattention.self", 2, 3),
       ...cellsOf("text_encoder.encoder.layer.*.attention.self.probs", 1, 0),
       ...cellsOf("text_encoder.encoder.layer.*.output.dense", 5, null),
-    ];
+    ].filter((_, i) => tier === "D" || i % 8 === 3);
     const whole = await sweepPair(model, pair, cells);
-    for (const chunk of tier === "D" ? [1, 7] : [10])
+    for (const chunk of tier === "D" ? [1, 7] : [2])
       expect((await sweepPair(model, pair, cells, { chunk })).cells).toEqual(whole.cells);
-    for (const i of tier === "D" ? [0, 5, 8, 14, 19, 23] : [3, 9])
+    for (const i of tier === "D" ? [0, 5, 8, 14, 19, 23] : [1])
       expect((await singleCell(model, pair, cells[i]!)).row, `cell ${i}`).toEqual(whole.cells[i]);
   });
 
@@ -63,7 +66,7 @@ describe.each<{ tier: Tier }>([{ tier: "D" }, { tier: "B" }])("a sweep on tier $
         .filter(({ name }) => !/layers?\.[1-9]/.test(name) || /layers?\.(2)\./.test(name))
         .flatMap(({ name }) => cellsOf(name, 3, 1));
       const { cells: rows } = await sweepPair(model, pair, cells);
-      for (let i = 0; i < cells.length; i += 9) {
+      for (let i = 0; i < cells.length; i += process.env.NOTICE_LONG ? 3 : 16) {
         expect((await singleCell(model, pair, cells[i]!)).row, cells[i]![0]!.site).toEqual(rows[i]);
       }
     },
@@ -79,15 +82,18 @@ describe.each<{ tier: Tier }>([{ tier: "D" }, { tier: "B" }])("a sweep on tier $
     expect(changed.some(Boolean)).toBe(false);
   });
 
-  test("patching all that the decoder sees with the clean values gives the clean logits", async () => {
-    const all = cellsOf("text_encoder.encoder.layer.5.output", null, null);
-    const { cells, clean } = await sweepPair(model, pair, all);
-    expect(cells[0]).toEqual(clean);
-    const single = await singleCell(model, pair, all[0]!);
-    expect(single.logits).toEqual((await model.run(pair.other)).logits);
-  });
+  test.runIf(tier === "D")(
+    "patching all that the decoder sees with the clean values gives the clean logits",
+    async () => {
+      const all = cellsOf("text_encoder.encoder.layer.5.output", null, null);
+      const { cells, clean } = await sweepPair(model, pair, all);
+      expect(cells[0]).toEqual(clean);
+      const single = await singleCell(model, pair, all[0]!);
+      expect(single.logits).toEqual((await model.run(pair.other)).logits);
+    },
+  );
 
-  test("noising patches the clean run with corrupt values", async () => {
+  test.runIf(tier === "D")("noising patches the clean run with corrupt values", async () => {
     const noising: Pair = { base: pair.other, other: pair.base, answers: pair.answers, direction: "noising" };
     const all = cellsOf("text_encoder.encoder.layer.5.output", null, null);
     const denoised = await sweepPair(model, pair, all);
@@ -97,7 +103,7 @@ describe.each<{ tier: Tier }>([{ tier: "D" }, { tier: "B" }])("a sweep on tier $
     expect(noised.corrupt).toEqual(denoised.corrupt);
   });
 
-  test("edits of one cell at several sites are applied together", async () => {
+  test.runIf(tier === "D")("edits of one cell at several sites are applied together", async () => {
     const first = cellsOf("text_encoder.encoder.layer.0.output", null, null)[0]!;
     const last = cellsOf("text_encoder.encoder.layer.5.output", null, null)[0]!;
     const { cells, clean } = await sweepPair(model, pair, [[...first, ...last], first]);
@@ -106,7 +112,7 @@ describe.each<{ tier: Tier }>([{ tier: "D" }, { tier: "B" }])("a sweep on tier $
     expect((await singleCell(model, pair, [...first, ...last])).row).toEqual(cells[0]);
   });
 
-  test("a value that is not finite stops the sweep and names the first site", async () => {
+  test.runIf(tier === "D")("a value that is not finite stops the sweep and names the first site", async () => {
     const [edit] = cellsOf("text_encoder.encoder.layer.3.intermediate", 2, null)[0]!;
     const broken: Cell = [{ ...edit!, kind: "fill", factor: Number.POSITIVE_INFINITY }];
     await expect(sweepPair(model, pair, [broken])).rejects.toThrow(
@@ -115,7 +121,7 @@ describe.each<{ tier: Tier }>([{ tier: "D" }, { tier: "B" }])("a sweep on tier $
   });
 });
 
-test("twenty processes give the same bits", async () => {
+test(`${PROCESSES} processes give the same bits`, async () => {
   const program = `
     import { openGpu } from "./src/kernels/gpu.node.ts";
     import { loadModel } from "./src/models/load.ts";
@@ -137,6 +143,6 @@ test("twenty processes give the same bits", async () => {
     return createHash("sha256").update(stdout).digest("hex");
   };
   const hashes = new Set<string>();
-  for (let i = 0; i < 10; i++) for (const hash of await Promise.all([run(), run()])) hashes.add(hash);
+  for (let i = 0; i < PROCESSES / 2; i++) for (const hash of await Promise.all([run(), run()])) hashes.add(hash);
   expect(hashes.size).toBe(1);
 }, 240_000);
