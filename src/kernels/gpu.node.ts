@@ -75,7 +75,7 @@ async function findAdapter({ adapter, toggles }: GpuOptions): Promise<{ adapter:
   }
   const flags = (toggles ?? process.env.NOTICE_TOGGLES) === "safe" ? SAFE : FAST;
   if (asked === "swiftshader") loadSwiftShader();
-  const first = await request(flags);
+  const first = asked === "swiftshader" || hasVulkanLoader() ? await request(flags) : null;
   if (asked === "swiftshader") {
     if (first?.info.description.includes("SwiftShader")) return { adapter: first, choice: "swiftshader" };
     throw noAdapter("NOTICE_ADAPTER=swiftshader");
@@ -129,14 +129,25 @@ function loadSwiftShader(): void {
   process.env.VK_DRIVER_FILES = driver;
   process.env.VK_ICD_FILENAMES = driver;
   process.env.XDG_RUNTIME_DIR ??= folder;
+  loadLibrary(join(folder, "libvulkan.so.1"));
+}
+
+/** Where Linux has no Vulkan loader, Dawn would find nothing and say so at length. Elsewhere it may have other ways. */
+const hasVulkanLoader = (): boolean => process.platform !== "linux" || loadLibrary("libvulkan.so.1");
+
+/** Loads a shared library for the whole process; false where there is none. */
+function loadLibrary(name: string): boolean {
   const { RTLD_NOW, RTLD_GLOBAL } = constants.dlopen as { RTLD_NOW: number; RTLD_GLOBAL: number };
   const RTLD_NODELETE = 0x1000;
   try {
-    process.dlopen({ exports: {} }, join(folder, "libvulkan.so.1"), RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
+    process.dlopen({ exports: {} }, name, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
   } catch (error) {
-    // The loader is no Node addon and says so; it stays loaded all the same.
-    if (!String(error).includes("did not self-register")) throw error;
+    // A library that is no Node addon loads and stays loaded, but Node says that it did not register itself.
+    if (String(error).includes("did not self-register")) return true;
+    if (String(error).includes("cannot open shared object file")) return false;
+    throw error;
   }
+  return true;
 }
 
 function swiftShaderArchive(): string | undefined {
