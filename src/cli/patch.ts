@@ -4,7 +4,7 @@ import { UserError } from "../models/errors.ts";
 import { saveFile } from "../models/files.node.ts";
 import { applyPlan } from "../patching/apply-plan.ts";
 import { readPlan } from "../patching/plan.ts";
-import { type LogitRow, scores } from "../patching/score.ts";
+import { type LogitRow, MIN_DENOMINATOR, scores } from "../patching/score.ts";
 import type { Command } from "./command.ts";
 import { adapterLine, withModel } from "./open.ts";
 
@@ -27,7 +27,7 @@ export const command: Command = {
       const show = (row: LogitRow) => {
         const { kl, rank, top1, ...rest } = scores(row, result.clean, result.corrupt, {
           compat: "corrected",
-          minDenominator: 1e-3,
+          minDenominator: MIN_DENOMINATOR,
         });
         const logits = { correct: row.correct, incorrect: row.incorrect };
         return { logits, logsumexp: row.logsumexp, ...rest, kl, rank, top1 };

@@ -6,6 +6,7 @@ import type { Model } from "../models/model.ts";
 import { headCount, resolveKind } from "../patching/kinds.ts";
 import type { Compat, RunSettings } from "../patching/record.ts";
 import { defectStates, runSweep, type SweepProgress } from "../patching/run.ts";
+import { MIN_DENOMINATOR } from "../patching/score.ts";
 import { openRun, readRun } from "../patching/store.ts";
 import { version } from "../version.ts";
 import type { Arguments, Command } from "./command.ts";
@@ -13,9 +14,6 @@ import { oneOf, someOf, wholeNumber } from "./command.ts";
 import { adapterLine, withModel } from "./open.ts";
 import { progressPrinter, sweepLine } from "./progress.ts";
 import { picturesBeside } from "./report.ts";
-
-/** Below this difference of the two runs' logit differences there is no normalised effect. */
-export const MIN_DENOMINATOR = 1e-3;
 
 export const command: Command = {
   positionals: ["MODEL"],

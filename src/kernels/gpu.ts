@@ -52,7 +52,7 @@ export interface Gpu {
   /** Float32 values of a tensor; waits for everything recorded so far. */
   read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>>;
   submit(): void;
-  /** Waits until the device has done everything; throws if anything failed since the last call. */
+  /** Waits until the device has done everything; throws if anything has failed. */
   finish(): Promise<void>;
   /** Nanoseconds on the device for the dispatches of `work`. */
   time(work: () => void): Promise<number>;

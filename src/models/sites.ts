@@ -98,6 +98,12 @@ export function matchSites(sites: readonly Site[], patterns: readonly string[]):
   return names.filter(({ name }) => wanted.has(name));
 }
 
+/** The sites that names and patterns mean, each once, in the model's order. */
+export function meantSites(sites: readonly Site[], patterns: readonly string[]): Site[] {
+  const index = siteIndex(sites);
+  return [...new Set(matchSites(sites, patterns).map(({ name }) => index.get(name)!.site))];
+}
+
 export function unknownSite(name: string, sites: readonly SiteName[]): UserError {
   const close = nearest(
     name,

@@ -3,7 +3,7 @@ import { openFile } from "#files";
 import { openSafetensors } from "../models/checkpoint.ts";
 import { UserError } from "../models/errors.ts";
 import type { Input, Model } from "../models/model.ts";
-import { type Axes, matchSites, type Site, shownShape, shownValues, siteIndex } from "../models/sites.ts";
+import { type Axes, meantSites, type Site, shownShape, shownValues } from "../models/sites.ts";
 import { type Cell, copySpans, type Edit, extent, type Span, spansOf } from "./cell.ts";
 import { sitePattern } from "./kinds.ts";
 import { type From, type Plan, type PlanEdit, selectTokens } from "./plan.ts";
@@ -101,9 +101,7 @@ function together(expanded: readonly (readonly Variant[])[]): Variant[][] {
 async function expand(context: Context, edit: PlanEdit): Promise<Variant[]> {
   const { model, pair } = context;
   const runs = { input: pair.base, clean: pair.direction === "denoising" ? pair.other : pair.base };
-  const index = siteIndex(model.sites);
-  const names = matchSites(model.sites, [sitePattern(edit.site)]);
-  const sites = [...new Set(names.map(({ name }) => index.get(name)!.site))];
+  const sites = meantSites(model.sites, [sitePattern(edit.site)]);
   const variants: Variant[] = [];
   for (const site of sites) {
     const shape = model.shapes(pair.base.ids.length).get(site.name)!.slice(1);
@@ -162,8 +160,8 @@ async function editsOf(
     case "scale":
       return [edit("scale", "base", from.factor, own())];
     case "run": {
-      const input = await context.model.input(from.input);
       const name = `run ${JSON.stringify(from.input)}`;
+      const input = context.runs.get(name) ?? (await context.model.input(from.input));
       context.runs.set(name, input);
       return [edit("copy", name, 0, copies(input))];
     }
@@ -171,7 +169,7 @@ async function editsOf(
       const spans = own();
       const total = shape.reduce((a, b) => a * b, 1);
       const name = `noise ${site.name} ${from.seed}`;
-      context.stored.set(name, { data: normalNumbers(total, from.seed) });
+      if (!context.stored.has(name)) context.stored.set(name, { data: normalNumbers(total, from.seed) });
       return [edit("add", name, from.std, spans)];
     }
     case "mean":

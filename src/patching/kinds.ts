@@ -2,7 +2,7 @@
 import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
 import { nearest } from "../models/nearest.ts";
-import { matchSites, type Site, siteIndex } from "../models/sites.ts";
+import { meantSites, type Site } from "../models/sites.ts";
 import { extent } from "./cell.ts";
 
 /** NOTICE's kinds for BLIP's text encoder (NOTICE.md 6), and the MLP alone, which it lacks. */
@@ -50,13 +50,9 @@ export interface Kind {
 
 /** @throws UserError for a kind that matches no site */
 export function resolveKind(model: Model, kind: string): Kind {
-  const index = siteIndex(model.sites);
   const pattern = sitePattern(kind);
   try {
-    const sites = new Map(
-      matchSites(model.sites, [pattern]).map(({ name }) => [index.get(name)!.site.name, index.get(name)!.site]),
-    );
-    return { kind, sites: [...sites.values()] };
+    return { kind, sites: meantSites(model.sites, [pattern]) };
   } catch (error) {
     if (pattern !== kind || kind.includes(".")) throw error;
     const close = nearest(kind, Object.keys(kindPatterns));

@@ -3,7 +3,7 @@ import type { Model } from "../models/model.ts";
 import { applyPlan, type PlannedCell } from "./apply-plan.ts";
 import { type Plan, readPlan } from "./plan.ts";
 import type { LogitSummary, Scores } from "./record.ts";
-import { scores, summary } from "./score.ts";
+import { MIN_DENOMINATOR, scores, summary } from "./score.ts";
 
 export type { PlannedCell } from "./apply-plan.ts";
 
@@ -27,7 +27,7 @@ export interface SweepCallOptions {
  * @throws UserError for a site, token or head that matches nothing, before anything is run
  */
 export async function* sweep(model: Model, plans: unknown, options: SweepCallOptions = {}): AsyncGenerator<PlanScores> {
-  const { minDenominator = 1e-3, ...rest } = options;
+  const { minDenominator = MIN_DENOMINATOR, ...rest } = options;
   for (const plan of [plans].flat().map(readPlan)) {
     const result = await applyPlan(model, plan, rest);
     yield {

@@ -1,5 +1,5 @@
 /** A sweep over samples, written to a run folder as it goes: what `notice sweep` and `notice demo` do. */
-import type { Sample } from "../data/sample.ts";
+import type { DataRow } from "../data/samples.ts";
 import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
 import { type Kind, resolveKind } from "./kinds.ts";
@@ -8,16 +8,6 @@ import type { Compat, Mode, RunSettings, SampleRecord } from "./record.ts";
 import { sweepSample } from "./sample.ts";
 import { difference, json, probability, summary } from "./score.ts";
 import type { Run } from "./store.ts";
-
-/** A sample with what a record says about it. */
-export interface RunSample extends Sample {
-  readonly index: number;
-  readonly key: string;
-  readonly group: string;
-  readonly correctFirst: boolean;
-  readonly cleanImagePath: string;
-  readonly corruptImagePath: string;
-}
 
 /** Upstream defects (NOTICE.md 12) that BLIP sweeps can repeat. D5 is only a label, D6 and D7 concern LLaVA. */
 export const blipDefects = ["D4", "D5", "D8", "D9"] as const;
@@ -52,7 +42,7 @@ export interface RunSweepOptions {
 /** Sweeps what the run does not hold yet. A sample that fails is recorded with the reason, and the rest goes on. */
 export async function runSweep(
   model: Model,
-  samples: readonly RunSample[],
+  samples: readonly DataRow[],
   settings: RunSettings,
   run: Run,
   { signal, exactCheck = 0, onProgress }: RunSweepOptions = {},
@@ -91,7 +81,7 @@ export async function runSweep(
 async function sweepRecord(
   model: Model,
   kinds: readonly Kind[],
-  sample: RunSample,
+  sample: DataRow,
   mode: Mode,
   settings: RunSettings,
   exactCheck: number,

@@ -42,6 +42,9 @@ export const probability = ({ correct, largest, sum }: LogitRow): number =>
 /** The logit difference, correct minus incorrect. */
 export const difference = ({ correct, incorrect }: LogitSummary): number => Math.fround(correct - incorrect);
 
+/** Below this difference of the two runs' logit differences there is no normalised effect (D9). */
+export const MIN_DENOMINATOR = 1e-3;
+
 export interface ScoreOptions {
   readonly compat: Compat;
   /** Below this |LD_clean - LD_corrupt| there is no normalised effect (D9). */

@@ -58,7 +58,8 @@ export async function sweepPair(
     const rows: LogitRow[] = new Array(cells.length);
     const changed: boolean[] = new Array(cells.length);
     let base: LogitRow | undefined;
-    const order = [...cells.keys()].sort((a, b) => depth(model, cells[a]!) - depth(model, cells[b]!) || a - b);
+    const depths = cellDepths(model, cells);
+    const order = [...cells.keys()].sort((a, b) => depths[a]! - depths[b]! || a - b);
     const step = options.chunk ?? chunkSize(model, pair, cells);
     for (let first = 0; first < Math.max(order.length, 1); first += step) {
       options.signal?.throwIfAborted();
@@ -190,9 +191,10 @@ async function checkFinite(
   );
 }
 
-/** Where in the forward a cell's first edit lies: cells of late layers share a chunk. */
-function depth(model: Model, cell: Cell): number {
-  return Math.min(...cell.map(({ site }) => model.sites.findIndex(({ name }) => name === site)));
+/** Where in the forward each cell's first edit lies: cells of late layers share a chunk. */
+function cellDepths(model: Model, cells: readonly Cell[]): number[] {
+  const place = new Map(model.sites.map(({ name }, i) => [name, i]));
+  return cells.map((cell) => Math.min(...cell.map(({ site }) => place.get(site)!)));
 }
 
 /** A batch keeps about ten activations of its widest kind at a time; that much of a quarter GiB, or of one binding. */
@@ -200,7 +202,7 @@ const BATCH_BYTES = 256 * 2 ** 20;
 
 function chunkSize(model: Model, pair: Pair, cells: readonly Cell[]): number {
   const shapes = [...model.shapes(pair.base.ids.length)];
-  const first = Math.min(...cells.map((cell) => depth(model, cell)));
+  const first = cellDepths(model, cells).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const names = new Set(model.sites.slice(Number.isFinite(first) ? first : 0).map(({ name }) => name));
   const widest = Math.max(
     ...shapes.filter(([name]) => names.has(name) && !name.endsWith(".result")).map(([, shape]) => 4 * size(shape)),
