@@ -110,18 +110,8 @@ export class Arena {
     this.#landings.set(buffer.size, [...others, buffer]);
   }
 
-  /** Destroys what is not lent: after a phase with other sizes, such as loading. */
-  trim(): void {
-    for (const loan of [...this.#free.values()].flat()) {
-      loan.buffer.destroy();
-      this.bytes -= loan.class;
-    }
-    for (const length of this.#free.keys()) this.#free.set(length, []);
-    this.#forget();
-  }
-
   close(): void {
-    this.trim();
+    for (const loan of [...this.#free.values()].flat()) loan.buffer.destroy();
     for (const memory of this.#lent) (memory as Loan).buffer.destroy();
     for (const memory of this.#textures) memory.texture!.destroy();
     for (const buffer of [...this.#landings.values()].flat()) buffer.destroy();

@@ -1,12 +1,11 @@
 /** A plan to cells with their sources, run as one sweep. */
-import { openFile } from "#files";
-import { openSafetensors } from "../models/checkpoint.ts";
 import { UserError } from "../models/errors.ts";
 import type { Input, Model } from "../models/model.ts";
-import { type Axes, meantSites, type Site, shownShape, shownValues } from "../models/sites.ts";
+import { meantSites, type Site } from "../models/sites.ts";
 import { type Cell, copySpans, type Edit, extent, type Span, spansOf } from "./cell.ts";
 import { sitePattern } from "./kinds.ts";
 import { type From, type Plan, type PlanEdit, selectTokens } from "./plan.ts";
+import { storedTensor } from "./plan-tensor.ts";
 import { normalNumbers, type StoredTensor } from "./stored.ts";
 import { type Pair, type SweepOptions, type SweepResult, sweepPair } from "./sweep.ts";
 
@@ -173,11 +172,13 @@ async function editsOf(
       return [edit("add", name, from.std, spans)];
     }
     case "mean":
-      return [edit("copy", await stored(context, from.file, site.name, site.axes, shape), 0, own())];
+      return [edit("copy", await storedTensor(context.stored, from.file, site.name, site.axes, shape), 0, own())];
     case "tensor":
-      return [edit("copy", await stored(context, from.file, from.key, site.axes, shape), 0, own())];
+      return [edit("copy", await storedTensor(context.stored, from.file, from.key, site.axes, shape), 0, own())];
     case "add":
-      return [edit("add", await stored(context, from.file, from.key, site.axes, shape), from.scale, own())];
+      return [
+        edit("add", await storedTensor(context.stored, from.file, from.key, site.axes, shape), from.scale, own()),
+      ];
   }
 }
 
@@ -205,60 +206,4 @@ function copiesOf(
 ): Span[] {
   const from = model.shapes(input.ids.length).get(name)!.slice(1);
   return copySpans({ site: name, axes, to, from, toToken: token, fromToken: token, head });
-}
-
-/**
- * A tensor of a file as a whole activation, stored as the site is: given whole (as Hugging Face shapes it), or for one
- * token and then repeated for each.
- */
-async function stored(
-  context: Context,
-  file: string,
-  key: string,
-  axes: Axes,
-  shape: readonly number[],
-): Promise<string> {
-  const name = `${file} ${key} ${axes} ${shape.join()}`;
-  if (context.stored.has(name)) return name;
-  const tensors = await openSafetensors(await openFile(file));
-  try {
-    const info = tensors.tensors.get(key);
-    if (!info)
-      throw new UserError(
-        `${file}: has no tensor "${key}"; it holds ${[...tensors.tensors.keys()].slice(0, 5).join(", ")}, …`,
-      );
-    const values = await tensors.f32(key);
-    const total = shape.reduce((a, b) => a * b, 1);
-    const { tokens } = extent(axes, shape);
-    if (values.length === total) context.stored.set(name, { data: asStored(values, info.shape, axes, shape) });
-    else if (values.length * tokens === total && !axes.startsWith("head token") && tokens > 0)
-      context.stored.set(name, { data: repeated(values, tokens) });
-    else {
-      throw new UserError(
-        `${file}: ${key} has shape [${info.shape.join(", ")}], expected ${total} numbers for the whole site or ${total / tokens} for a token`,
-      );
-    }
-    return name;
-  } finally {
-    await tensors.close();
-  }
-}
-
-/** Turned round where the file has the site as Hugging Face shapes it; under another name it may be as it is stored. */
-function asStored(
-  values: Float32Array<ArrayBuffer>,
-  given: readonly number[],
-  axes: Axes,
-  shape: readonly number[],
-): Float32Array<ArrayBuffer> {
-  const shown = shownShape(axes, [1, ...shape]).slice(1);
-  if (given.slice(-shown.length).join() !== shown.join()) return values;
-  const [a, b, ...rest] = shape as [number, number, ...number[]];
-  return shownValues(axes, [1, b, a, ...rest], values);
-}
-
-function repeated(values: Float32Array, count: number): Float32Array {
-  const out = new Float32Array(values.length * count);
-  for (let i = 0; i < count; i++) out.set(values, i * values.length);
-  return out;
 }
