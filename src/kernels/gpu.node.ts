@@ -129,13 +129,13 @@ function loadSwiftShader(): void {
   process.env.VK_DRIVER_FILES = driver;
   process.env.VK_ICD_FILENAMES = driver;
   process.env.XDG_RUNTIME_DIR ??= folder;
-  loadLibrary(join(folder, "libvulkan.so.1"));
+  if (!loadLibrary(join(folder, "libvulkan.so.1"))) throw noAdapter(`swiftshader in ${folder}`);
 }
 
 /** Where Linux has no Vulkan loader, Dawn would find nothing and say so at length. Elsewhere it may have other ways. */
 const hasVulkanLoader = (): boolean => process.platform !== "linux" || loadLibrary("libvulkan.so.1");
 
-/** Loads a shared library for the whole process; false where there is none. */
+/** Loads a shared library for the whole process; false where there is none, or a broken one. */
 function loadLibrary(name: string): boolean {
   const { RTLD_NOW, RTLD_GLOBAL } = constants.dlopen as { RTLD_NOW: number; RTLD_GLOBAL: number };
   const RTLD_NODELETE = 0x1000;
@@ -143,9 +143,7 @@ function loadLibrary(name: string): boolean {
     process.dlopen({ exports: {} }, name, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
   } catch (error) {
     // A library that is no Node addon loads and stays loaded, but Node says that it did not register itself.
-    if (String(error).includes("did not self-register")) return true;
-    if (String(error).includes("cannot open shared object file")) return false;
-    throw error;
+    return String(error).includes("did not self-register");
   }
   return true;
 }
