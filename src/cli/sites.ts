@@ -3,11 +3,12 @@ import { readBlipConfig } from "../models/blip/config.ts";
 import { dryForward } from "../models/blip/model.ts";
 import { blipSites } from "../models/blip/vqa.ts";
 import { UserError } from "../models/errors.ts";
-import { findModel } from "../models/load.ts";
+import { fetchModel } from "../models/hub.ts";
 import { matchSites, type Site, shownShape } from "../models/sites.ts";
 import { sitePattern } from "../patching/kinds.ts";
 import type { Command } from "./command.ts";
 import { wholeNumber } from "./command.ts";
+import { downloadPrinter } from "./download.ts";
 
 export const command: Command = {
   positionals: ["MODEL"],
@@ -18,8 +19,8 @@ export const command: Command = {
   notes: [
     "Needs no device. Each line: name, shape, axes; below it the formula, its place and the other accepted names.",
   ],
-  async run(args) {
-    const folder = await openFolder(findModel(args.positionals[0]!));
+  async run(args, signal) {
+    const folder = await openFolder(await fetchModel(args.positionals[0]!, { signal, onProgress: downloadPrinter() }));
     const json = (await folder.json("config.json")) as { model_type?: unknown } | null;
     if (json?.model_type !== "blip") {
       throw new UserError(

@@ -157,7 +157,7 @@ export async function saveFile(
 }
 
 /** So that the new name outlives a power cut, where the system can do it: Windows cannot. */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, "r").catch(() => undefined);
   await handle?.sync().catch(() => {});
   await handle?.close();

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../models/errors.ts";
+import { syncFolder } from "../models/files.node.ts";
 
 /** Writes a file under another name, makes it durable, then gives it its name. */
 export async function writeWhole(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
@@ -26,13 +27,6 @@ export function writeBytes(path: string, bytes: Uint8Array | string): Promise<vo
     const file = await open(temporary, "w");
     await file.writeFile(bytes).finally(() => file.close());
   });
-}
-
-/** Makes the names in a folder durable. Windows cannot open folders, and needs no such call. */
-export async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  await handle.sync().finally(() => handle.close());
 }
 
 const causes: Readonly<Record<string, string>> = {
