@@ -43,6 +43,7 @@ function adapterLines({ info }: Gpu): string[] {
     `subgroups   ${info.subgroupSize}`,
     `features    ${info.features.join(", ") || "none"}`,
     `binding     at most ${mebibytes(info.maxBindingBytes)}`,
+    `memory      at most ${mebibytes(info.memoryBytes)} (NOTICE_MEMORY)`,
     `float16     ${info.halfFlushes ? "subnormal numbers are flushed: weights are opened bit by bit" : "opened exactly"}`,
   ];
   if (info.kind !== "hardware")

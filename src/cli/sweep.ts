@@ -1,8 +1,11 @@
 import { resolve } from "node:path";
-import { tasks } from "../data/sample.ts";
+import { type Task, tasks } from "../data/sample.ts";
 import { balanced, checkPictures, type DataFile, type DataRow, readDataFile } from "../data/samples.ts";
+import { openDry } from "../kernels/dry.ts";
+import type { Gpu } from "../kernels/gpu.ts";
 import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
+import { type SweepCost, sweepCost } from "../patching/cost.ts";
 import { headCount, resolveKind } from "../patching/kinds.ts";
 import type { Compat, RunSettings } from "../patching/record.ts";
 import { defectStates, runSweep, type SweepProgress } from "../patching/run.ts";
@@ -11,7 +14,8 @@ import { openRun, readRun } from "../patching/store.ts";
 import { version } from "../version.ts";
 import type { Arguments, Command } from "./command.ts";
 import { oneOf, someOf, wholeNumber } from "./command.ts";
-import { adapterLine, withModel } from "./open.ts";
+import { estimate, estimateLines, flops } from "./estimate.ts";
+import { adapterLine, loaded, withGpu } from "./open.ts";
 import { progressPrinter, sweepLine } from "./progress.ts";
 import { picturesBeside } from "./report.ts";
 
@@ -32,32 +36,62 @@ export const command: Command = {
     compat: { value: "COMPAT", help: "corrected (default) or upstream: the original's numbers" },
     except: { value: "D4,…", help: "defects that are the other way round" },
     direction: { value: "DIR", help: "denoising (default): clean values into the corrupt run; or noising" },
+    "dry-run": { help: "only say what it would cost: cells, arithmetic, memory, time" },
     "exact-check": { value: "N", help: "run N cells of each sample again, alone, and compare bits" },
-    out: { value: "RUN", help: "the run's folder; an interrupted run there goes on", required: true },
+    out: { value: "RUN", help: "the run's folder; an interrupted run there goes on; needed but for --dry-run" },
   },
   async run(args, signal) {
     const task = oneOf(args, "task", tasks);
     const data = await readDataFile(args.value("data")!, task);
-    return withModel(args.positionals[0]!, signal, async (model, gpu) => {
-      const rows = chooseRows(args, data);
-      checkPictures(data, rows);
-      const settings = await sweepSettings(model, args, data, rows, task);
-      const cells = countCells(model, settings, rows.length);
-      console.error(
-        `${adapterLine(gpu)}\n${rows.length} samples, ${settings.modes.length} modes, about ${cells.toLocaleString("en")} cells`,
-      );
-      const { folder, progress } = await writeRun(model, rows, settings, args, signal);
-      const failed = (await readRun(folder)).records.filter((record) => "failed" in record).length;
-      if (args.flag("json")) console.log(JSON.stringify({ run: folder, ...progress, failed }));
-      else console.log(`${folder}/report.html`);
-      if (failed > 0)
-        console.error(
-          `${failed} ${failed === 1 ? "sweep" : "sweeps"} failed; the report says why, and the same command tries again`,
-        );
-      return failed > 0 ? 1 : 0;
+    const [name] = args.positionals as [string];
+    if (!args.flag("dry-run") && !args.value("out"))
+      throw new UserError("sweep: needs --out RUN, or --dry-run; `notice sweep --help` says more");
+    const rows = chooseRows(args, data);
+    checkPictures(data, rows);
+    return withGpu(name, signal, async (gpu) => {
+      const { choice, cost } = await dryRun(gpu, name, args, { data, rows, task }, signal);
+      const found = await estimate(gpu, cost);
+      const lines = [adapterLine(gpu), ...estimateLines(found)];
+      if (args.flag("dry-run")) {
+        console.log(args.flag("json") ? JSON.stringify(found) : lines.join("\n"));
+        return 0;
+      }
+      console.error(lines.join("\n"));
+      if (!found.fits) throw new UserError("sweep: needs more memory than may be used, see above");
+      return loaded(gpu, name, signal, async (model) => {
+        const before = gpu.flop;
+        const { folder, progress } = await writeRun(model, rows, await settingsFor(model, choice), args, signal);
+        const failed = (await readRun(folder)).records.filter((record) => "failed" in record).length;
+        if (args.flag("json"))
+          console.log(JSON.stringify({ run: folder, ...progress, flop: gpu.flop - before, failed }));
+        else console.log(`${folder}/report.html`);
+        if (progress.cells > 0)
+          console.error(`${flops(gpu.flop - before)} in all, ${flops((gpu.flop - before) / progress.seconds)}/s`);
+        if (failed > 0)
+          console.error(
+            `${failed} ${failed === 1 ? "sweep" : "sweeps"} failed; the report says why, and the same command tries again`,
+          );
+        return failed > 0 ? 1 : 0;
+      });
     });
   },
 };
+
+/** What the options choose, and what it costs, from the model's configuration and the sizes of its weights alone. */
+async function dryRun(
+  gpu: Gpu,
+  name: string,
+  args: Arguments,
+  { data, rows, task }: { data: DataFile; rows: readonly DataRow[]; task: Task },
+  signal: AbortSignal,
+): Promise<{ choice: SweepChoice; cost: SweepCost }> {
+  const dry = openDry(gpu.info);
+  return loaded(dry, name, signal, async (model) => {
+    const choice = chooseSweep(model, args, data, rows, task);
+    const defects = defectStates(choice.compat, choice.except);
+    return { choice, cost: await sweepCost(model, rows, { ...choice, defects, min_denominator: MIN_DENOMINATOR }) };
+  });
+}
 
 /** Sweeps into the folder of --out and writes its tables and report. */
 export async function writeRun(
@@ -101,17 +135,12 @@ function chooseRows(args: Arguments, data: DataFile): readonly DataRow[] {
 
 const plainCount = (text: string | undefined) => (text === "full" ? undefined : text);
 
-async function sweepSettings(
-  model: Model,
-  args: Arguments,
-  data: DataFile,
-  rows: readonly DataRow[],
-  task: (typeof tasks)[number],
-): Promise<RunSettings> {
+function chooseSweep(model: Model, args: Arguments, data: DataFile, rows: readonly DataRow[], task: Task): SweepChoice {
   const kinds = (args.value("kind") ?? "").split(",").filter((kind) => kind !== "");
+  for (const kind of kinds) resolveKind(model, kind);
   const compat = oneOf(args, "compat", ["corrected", "upstream"]);
   const except = (args.value("except") ?? "").split(",").filter((id) => id !== "");
-  return settingsFor(model, {
+  return {
     data,
     rows,
     tasks: [task],
@@ -121,7 +150,7 @@ async function sweepSettings(
     compat,
     except,
     direction: oneOf(args, "direction", ["denoising", "noising"]),
-  });
+  };
 }
 
 export interface SweepChoice extends Pick<RunSettings, "tasks" | "modes" | "kinds" | "heads" | "direction"> {
@@ -135,7 +164,6 @@ export interface SweepChoice extends Pick<RunSettings, "tasks" | "modes" | "kind
 export async function settingsFor(model: Model, choice: SweepChoice): Promise<RunSettings> {
   const { config, weights } = await model.identify();
   const { info } = model.gpu;
-  for (const kind of choice.kinds) resolveKind(model, kind);
   return {
     format: 1,
     package_version: version(),
@@ -163,15 +191,4 @@ function readHeads(model: Model, text: string | undefined, kinds: readonly strin
   const heads = text.split(",").map((word) => (/^\d+$/.test(word) ? Number(word) : Number.NaN));
   if (heads.every((head) => head < most)) return [...new Set(heads)].sort((a, b) => a - b);
   throw new UserError(`--heads: got "${text}", expected all, or heads from 0 to ${most - 1}`);
-}
-
-/** About how many cells a sweep has, for prompts of ten tokens. */
-export function countCells(model: Model, settings: RunSettings, samples: number): number {
-  const perToken = settings.kinds.reduce((total, kind) => {
-    const resolved = resolveKind(model, kind);
-    const heads = headCount(model, resolved, 2);
-    const swept = settings.heads === "none" ? 0 : settings.heads === "all" ? heads : settings.heads.length;
-    return total + resolved.sites.length * (1 + (heads > 0 ? swept : 0));
-  }, 0);
-  return perToken * 10 * samples * settings.modes.length;
 }

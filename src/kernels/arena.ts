@@ -4,18 +4,27 @@
  * refuses what does not fit before it is asked for: software adapters do not report that memory ran out.
  */
 import { MemoryError } from "./errors.ts";
+import type { AdapterInfo } from "./gpu.ts";
 import type { Memory, Tensor, TextureMemory } from "./tensor.ts";
 
 interface Loan extends Memory {
-  readonly buffer: GPUBuffer;
   readonly class: number;
 }
 
+/** Where memory comes from; a dry run has none and only counts. */
+export interface Allocator {
+  buffer(bytes: number, usage: "storage" | "landing"): GPUBuffer | undefined;
+  texture(label: string, width: number, height: number): GPUTexture | undefined;
+  readonly maxTextureSide: number;
+}
+
+/** Bytes in all, and in one piece. */
+type Limits = Pick<AdapterInfo, "memoryBytes" | "maxBindingBytes">;
+
 export class Arena {
   bytes = 0;
-  readonly #device: GPUDevice;
-  readonly #budget: number;
-  readonly #largest: number;
+  readonly #allocator: Allocator;
+  readonly #limits: Limits;
   readonly #forget: () => void;
   readonly #free = new Map<number, Loan[]>();
   readonly #frames: Set<Memory>[] = [];
@@ -24,18 +33,18 @@ export class Arena {
   readonly #landings = new Map<number, GPUBuffer[]>();
   #next = 1;
 
-  constructor(device: GPUDevice, budget: number, largest: number, forget: () => void) {
-    this.#device = device;
-    this.#budget = budget;
-    this.#largest = largest;
+  constructor(allocator: Allocator, limits: Limits, forget: () => void) {
+    this.#allocator = allocator;
+    this.#limits = limits;
     this.#forget = forget;
   }
 
   take(label: string, bytes: number): Memory {
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw new Error(`arena: ${label} asks for ${bytes} bytes`);
-    if (bytes > this.#largest) {
+    const { maxBindingBytes } = this.#limits;
+    if (bytes > maxBindingBytes) {
       throw new MemoryError(
-        `${label} needs ${mebibytes(bytes)} in one piece, this adapter binds at most ${mebibytes(this.#largest)}; use fewer rows at once`,
+        `${label} needs ${mebibytes(bytes)} in one piece, this adapter binds at most ${mebibytes(maxBindingBytes)}; use fewer rows at once`,
       );
     }
     const loan = this.#reuse(bytes) ?? this.#create(label, bytes);
@@ -74,23 +83,22 @@ export class Arena {
 
   texture(label: string, width: number, height: number): TextureMemory {
     const bytes = width * height * 16;
-    const limit = this.#device.limits.maxTextureDimension2D;
+    const limit = this.#allocator.maxTextureSide;
     if (width > limit || height > limit) {
       throw new MemoryError(
         `${label} needs a texture of ${width} x ${height}, this adapter has ${limit} x ${limit} at most`,
       );
     }
     this.#account(label, bytes);
-    const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING;
-    const texture = this.#device.createTexture({ label, size: [width, height], format: "rgba32uint", usage });
-    const memory = { id: this.#next++, bytes, texture, view: texture.createView() };
+    const texture = this.#allocator.texture(label, width, height);
+    const memory = { id: this.#next++, bytes, ...(texture && { texture, view: texture.createView() }) };
     this.#textures.add(memory);
     return memory;
   }
 
   destroyTexture(memory: TextureMemory): void {
     if (!this.#textures.delete(memory)) return;
-    memory.texture!.destroy();
+    memory.texture?.destroy();
     this.bytes -= memory.bytes;
     this.#forget();
   }
@@ -101,7 +109,7 @@ export class Arena {
     const ready = this.#landings.get(length)?.pop();
     if (ready) return ready;
     this.#account("a result", length);
-    return this.#device.createBuffer({ size: length, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+    return this.#allocator.buffer(length, "landing")!;
   }
 
   landed(buffer: GPUBuffer): void {
@@ -111,9 +119,9 @@ export class Arena {
   }
 
   close(): void {
-    for (const loan of [...this.#free.values()].flat()) loan.buffer.destroy();
-    for (const memory of this.#lent) (memory as Loan).buffer.destroy();
-    for (const memory of this.#textures) memory.texture!.destroy();
+    for (const loan of [...this.#free.values()].flat()) loan.buffer?.destroy();
+    for (const memory of this.#lent) memory.buffer?.destroy();
+    for (const memory of this.#textures) memory.texture?.destroy();
     for (const buffer of [...this.#landings.values()].flat()) buffer.destroy();
     this.bytes = 0;
   }
@@ -126,15 +134,15 @@ export class Arena {
     const length = sizeClass(bytes);
     if (!this.#free.has(length)) this.#free.set(length, []);
     this.#account(label, length);
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const buffer = this.#device.createBuffer({ size: length, usage });
-    return { id: this.#next++, bytes: length, class: length, buffer };
+    const buffer = this.#allocator.buffer(length, "storage");
+    return { id: this.#next++, bytes: length, class: length, ...(buffer && { buffer }) };
   }
 
   #account(label: string, bytes: number): void {
-    if (this.bytes + bytes > this.#budget) {
+    const { memoryBytes } = this.#limits;
+    if (this.bytes + bytes > memoryBytes) {
       throw new MemoryError(
-        `${label} needs ${mebibytes(bytes)}, but ${mebibytes(this.bytes)} of the ${mebibytes(this.#budget)} that this run may use are taken; ` +
+        `${label} needs ${mebibytes(bytes)}, but ${mebibytes(this.bytes)} of the ${mebibytes(memoryBytes)} that this run may use are taken; ` +
           "use fewer cells at once, or raise NOTICE_MEMORY (in bytes)",
       );
     }

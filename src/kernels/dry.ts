@@ -1,40 +1,57 @@
-/** A device that computes nothing: it counts, so that shapes, weights, sites and cost are known before any memory is taken. */
-import type { AdapterInfo, Bindable, Gpu } from "./gpu.ts";
-import type { Tensor, TextureMemory } from "./tensor.ts";
+/**
+ * A device that computes nothing: it counts, so that shapes, weights, sites, cost and memory are known before any is taken.
+ * Its ledger is the real one. What is read from it is zero.
+ */
+import { Arena } from "./arena.ts";
+import type { AdapterInfo, Gpu } from "./gpu.ts";
+import { size, type Tensor } from "./tensor.ts";
 
 export function openDry(info: Partial<AdapterInfo> = {}): Gpu {
   const full: AdapterInfo = {
     name: "dry run",
-    kind: "none",
     tier: "D",
     subgroupSize: 8,
     features: [],
     maxBindingBytes: Number.POSITIVE_INFINITY,
     halfFlushes: false,
     ...info,
+    memoryBytes: Number.POSITIVE_INFINITY,
+    kind: "none",
   };
-  const memory = (bytes: number): Bindable & { bytes: number } => ({ id: 0, bytes });
-  const nothing = (what: string) => () => Promise.reject(new Error(`dry run: ${what} has no values`));
+  const nothing = { buffer: () => undefined, texture: () => undefined, maxTextureSide: Number.POSITIVE_INFINITY };
+  const arena = new Arena(nothing, full, () => {});
+  const tensor = (label: string, shape: readonly number[]): Tensor => ({
+    label,
+    shape,
+    memory: arena.take(label, 4 * size(shape)),
+  });
   return {
     info: full,
     flop: 0,
     dispatches: 0,
-    bytes: 0,
-    tensor: (label, shape): Tensor => ({ label, shape, memory: memory(4 * shape.reduce((a, b) => a * b, 1)) }),
-    upload: (label, shape): Tensor => ({ label, shape, memory: memory(4 * shape.reduce((a, b) => a * b, 1)) }),
+    get bytes() {
+      return arena.bytes;
+    },
+    tensor,
+    upload: tensor,
     write: () => {},
-    texture: (_label, width, height): TextureMemory => memory(width * height * 16),
-    frame: (work) => work(),
-    keep: (tensor) => tensor,
-    release: () => {},
-    destroyTexture: () => {},
+    texture: (label, width, height) => arena.texture(label, width, height),
+    frame: (work) => arena.frame(work),
+    keep(kept) {
+      arena.keep(kept.memory);
+      return kept;
+    },
+    release: (...tensors) => {
+      for (const { memory } of tensors) arena.give(memory);
+    },
+    destroyTexture: (texture) => arena.destroyTexture(texture),
     run() {
       this.dispatches += 1;
     },
-    read: nothing("a tensor"),
+    read: async ({ shape }) => new Float32Array(size(shape)),
     submit: () => {},
     finish: async () => {},
-    time: nothing("a dispatch"),
-    close: () => {},
+    time: async () => 0,
+    close: () => arena.close(),
   };
 }

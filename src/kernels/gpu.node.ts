@@ -61,9 +61,10 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
     subgroupSize: adapter.info.subgroupMinSize ?? 4,
     features,
     maxBindingBytes: device.limits.maxStorageBufferBindingSize,
+    memoryBytes: memoryBytes(),
     halfFlushes: false,
   };
-  const platform = { settle: settler(software ? 0.3 : 0.05), memoryBudget: memoryBudget() };
+  const platform = { settle: settler(software ? 0.3 : 0.05) };
   return new DeviceGpu(device, { ...info, halfFlushes: await halfFlushes(device, platform.settle) }, platform);
 }
 
@@ -200,7 +201,7 @@ function settler(milliseconds: number) {
   };
 }
 
-function memoryBudget(): number {
+function memoryBytes(): number {
   const asked = process.env.NOTICE_MEMORY;
   if (asked !== undefined) {
     if (/^\d+$/.test(asked)) return Number(asked);

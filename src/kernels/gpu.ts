@@ -1,5 +1,5 @@
 /** The device as kernels see it: memory from an arena, dispatches recorded and submitted in order, results read back. */
-import { Arena } from "./arena.ts";
+import { type Allocator, Arena } from "./arena.ts";
 import { DeviceError } from "./errors.ts";
 import { Pipelines } from "./pipelines.ts";
 import type { Shader } from "./shader.ts";
@@ -16,6 +16,8 @@ export interface AdapterInfo {
   readonly subgroupSize: number;
   readonly features: readonly string[];
   readonly maxBindingBytes: number;
+  /** Bytes that the device may hold. */
+  readonly memoryBytes: number;
   /** float16 subnormal numbers are flushed by unpack2x16float: kernels open them bit by bit. */
   readonly halfFlushes: boolean;
 }
@@ -62,8 +64,6 @@ export interface Gpu {
 export interface Platform {
   /** Awaits a promise of the device without burning a core. */
   settle<T>(promise: Promise<T>): Promise<T>;
-  /** Bytes that the device may hold. */
-  memoryBudget: number;
 }
 
 /** Commands are handed over in batches: an early one so that the device starts, then larger ones. */
@@ -89,9 +89,7 @@ export class DeviceGpu implements Gpu {
     this.#device = device;
     this.info = info;
     this.#platform = platform;
-    this.#arena = new Arena(device, platform.memoryBudget, info.maxBindingBytes, () =>
-      this.#pipelines.forgetBindings(),
-    );
+    this.#arena = new Arena(allocator(device), info, () => this.#pipelines.forgetBindings());
     this.#pipelines = new Pipelines(device);
     device.addEventListener("uncapturederror", (event) => this.#fail(event.error.message));
     device.lost.then(({ reason, message }) => reason !== "destroyed" && this.#fail(`device lost: ${message}`));
@@ -241,4 +239,19 @@ export class DeviceGpu implements Gpu {
   #check(): void {
     if (this.#failure) throw this.#failure;
   }
+}
+
+function allocator(device: GPUDevice): Allocator {
+  const usages = {
+    storage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    landing: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+  };
+  return {
+    buffer: (bytes, usage) => device.createBuffer({ size: bytes, usage: usages[usage] }),
+    texture(label, width, height) {
+      const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING;
+      return device.createTexture({ label, size: [width, height], format: "rgba32uint", usage });
+    },
+    maxTextureSide: device.limits.maxTextureDimension2D,
+  };
 }

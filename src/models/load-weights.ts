@@ -1,6 +1,9 @@
 /**
  * Which weights a forward asks for is found by a dry run of it, then each is streamed from the checkpoint to the device.
  */
+import { mebibytes } from "../kernels/arena.ts";
+import { openDry } from "../kernels/dry.ts";
+import { MemoryError } from "../kernels/errors.ts";
 import type { Table } from "../kernels/gather.ts";
 import type { Gpu } from "../kernels/gpu.ts";
 import { emptyMatrix, type Matrix, writeRows } from "../kernels/matmul.ts";
@@ -71,6 +74,7 @@ export async function loadWeights(
   } = {},
 ): Promise<LoadedWeights> {
   const found = [...wanted].map((want) => ({ want, info: find(checkpoint, want, options.rename?.(want.name) ?? []) }));
+  await checkRoom(gpu, checkpoint, found);
   const totalBytes = found.reduce((total, { info }) => total + info.bytes, 0);
   const matrices = new Map<string, Matrix>();
   const vectors = new Map<string, Tensor>();
@@ -79,11 +83,8 @@ export async function loadWeights(
   for (const { want, info } of found) {
     options.signal?.throwIfAborted();
     if (want.form === "matrix") matrices.set(want.name, await loadMatrix(gpu, checkpoint, want, info));
+    if (want.form === "vector") vectors.set(want.name, await loadVector(gpu, checkpoint, want, info));
     if (want.form === "table") tables.set(want.name, await loadTable(gpu, checkpoint, want, info));
-    if (want.form === "vector") {
-      const vector = gpu.keep(gpu.upload(want.name, want.shape, await checkpoint.f32(info.name)));
-      vectors.set(want.name, vector);
-    }
     loadedBytes += info.bytes;
     options.onProgress?.({ loadedBytes, totalBytes });
   }
@@ -123,6 +124,26 @@ function find(checkpoint: Checkpoint, { name, shape }: Wanted, others: string[])
   return info;
 }
 
+const loaders = { matrix: loadMatrix, vector: loadVector, table: loadTable };
+
+interface Found {
+  readonly want: Wanted;
+  readonly info: TensorInfo;
+}
+
+/** Software adapters do not say when memory ran out, so what does not fit is refused before the first byte is read. */
+async function checkRoom(gpu: Gpu, checkpoint: Checkpoint, found: readonly Found[]): Promise<void> {
+  if (isDry(gpu)) return;
+  const dry = openDry(gpu.info);
+  for (const { want, info } of found) await loaders[want.form](dry, checkpoint, want, info);
+  const free = gpu.info.memoryBytes - gpu.bytes;
+  if (dry.bytes <= free) return;
+  throw new MemoryError(
+    `the model's weights need ${mebibytes(dry.bytes)} on the device, of which ${mebibytes(free)} may be used; ` +
+      "take a float16 checkpoint or a machine with more memory, or raise NOTICE_MEMORY (in bytes)",
+  );
+}
+
 async function loadMatrix(
   gpu: Gpu,
   checkpoint: Checkpoint,
@@ -131,6 +152,7 @@ async function loadMatrix(
 ): Promise<Matrix> {
   const [outputs, inputs] = shape as [number, number];
   const matrix = emptyMatrix(gpu, name, outputs, inputs, staysHalf(info, inputs));
+  if (isDry(gpu)) return matrix;
   const rowBytes = info.bytes / outputs;
   const step = Math.max(4, Math.floor(PIECE / rowBytes / 4) * 4);
   for (let row = 0; row < outputs; row += step) {
@@ -141,11 +163,21 @@ async function loadMatrix(
   return matrix;
 }
 
+async function loadVector(
+  gpu: Gpu,
+  checkpoint: Checkpoint,
+  { name, shape }: Wanted,
+  info: TensorInfo,
+): Promise<Tensor> {
+  return gpu.keep(isDry(gpu) ? gpu.tensor(name, shape) : gpu.upload(name, shape, await checkpoint.f32(info.name)));
+}
+
 async function loadTable(gpu: Gpu, checkpoint: Checkpoint, { name, shape }: Wanted, info: TensorInfo): Promise<Table> {
   const [entries, width] = shape as [number, number];
   const half = staysHalf(info, width);
   const rowWords = half ? width / 2 : width;
   const { memory } = gpu.keep(gpu.tensor(name, [entries, rowWords]));
+  if (isDry(gpu)) return { label: name, entries, width, half, memory };
   const rowBytes = info.bytes / entries;
   const step = Math.max(1, Math.floor(PIECE / rowBytes));
   for (let row = 0; row < entries; row += step) {
@@ -156,6 +188,9 @@ async function loadTable(gpu: Gpu, checkpoint: Checkpoint, { name, shape }: Want
   }
   return { label: name, entries, width, half, memory };
 }
+
+/** A dry run takes room for weights, but none of their values. */
+const isDry = (gpu: Gpu): boolean => gpu.info.kind === "none";
 
 /** Pairs of float16 numbers share a word, so an odd width is widened. */
 const staysHalf = (info: TensorInfo, width: number): boolean => info.dtype === "F16" && width % 2 === 0;

@@ -15,6 +15,18 @@ export type Parent<Path extends string> = Path extends `${infer Head}.${infer Re
 export interface Tap {
   watches(name: string): boolean;
   site(name: string, activation: Tensor): Tensor;
+  readonly layout?: Layout;
+}
+
+/**
+ * A variant of which one token is replaced need not be a row of its own as long as each token is treated alone: between
+ * two self-attentions a tap may return [1, N, ...], the tokens of all rows and the single tokens of new variants.
+ */
+export interface Layout {
+  /** x with a whole row for every variant: before tokens are mixed. */
+  whole(x: Tensor): Tensor;
+  /** x with the tokens that `like` has: before the two are added. */
+  beside(x: Tensor, like: Tensor): Tensor;
 }
 
 export interface Scope<Site extends string> {
@@ -27,6 +39,7 @@ export interface Scope<Site extends string> {
   site(name: Site, activation: Tensor): Tensor;
   /** Does anyone look at this site? Only for sites that are too dear to make when nobody does. */
   watched(name: Site): boolean;
+  readonly layout: Layout;
 }
 
 export function scope<Site extends string>(gpu: Gpu, weights: Weights, tap: Tap, path = ""): Scope<Site> {
@@ -38,8 +51,11 @@ export function scope<Site extends string>(gpu: Gpu, weights: Weights, tap: Tap,
     in: (child) => scope(gpu, weights, tap, name(child)),
     site: (child, activation) => tap.site(name(child), activation),
     watched: (child) => tap.watches(name(child)),
+    layout: tap.layout ?? rowsOnly,
   };
 }
+
+const rowsOnly: Layout = { whole: (x) => x, beside: (x) => x };
 
 /** A tap that leaves everything as it is. */
 export const untapped: Tap = { watches: () => false, site: (_, activation) => activation };

@@ -15,11 +15,13 @@ export type Axes =
   | "token hidden"
   | "token mlp"
   | "token qkv"
+  | "token dim"
   | "token head dim"
   | "head token dim"
   | "head token source"
   | "head token hidden"
-  | "token vocab";
+  | "token vocab"
+  | "hidden";
 
 export interface SiteSpec {
   readonly axes: Axes;
@@ -28,6 +30,11 @@ export interface SiteSpec {
   readonly residual?: "before" | "after";
   /** Before or after the normalisation that belongs to this step. */
   readonly norm?: "before" | "after";
+  /**
+   * Between self-attentions: may a variant start here as a single token (scope.ts, Layout)? `false` where what follows
+   * needs whole rows; absent outside such stretches.
+   */
+  readonly single?: boolean;
   /** Other names of the same tensor, relative to the same place ("" is the place itself), each with its own axes. */
   readonly aliases?: Readonly<Record<string, Axes>>;
 }
@@ -45,18 +52,20 @@ export interface Site {
   readonly formula: string;
   readonly residual: "before" | "after" | null;
   readonly norm: "before" | "after" | null;
+  readonly single: boolean | null;
   readonly aliases: readonly SiteName[];
 }
 
 /** The sites of a table at a place in the model. */
 export function placed(path: string, table: SiteTable): Site[] {
   const join = (name: string) => [path, name].filter((part) => part !== "").join(".");
-  return Object.entries(table).map(([name, { axes, formula, residual, norm, aliases }]) => ({
+  return Object.entries(table).map(([name, { axes, formula, residual, norm, single, aliases }]) => ({
     name: join(name),
     axes,
     formula,
     residual: residual ?? null,
     norm: norm ?? null,
+    single: single ?? null,
     aliases: Object.entries(aliases ?? {}).map(([alias, aliasAxes]) => ({ name: join(alias), axes: aliasAxes })),
   }));
 }

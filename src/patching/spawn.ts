@@ -1,13 +1,15 @@
 /**
  * The tap of a growing batch. Row 0 is the base run. At each site that a cell edits, the cell gets a row of its own, row 0
- * with the edited slices replaced; what comes after runs all rows as one batch (the batch rule, models/scope.ts).
+ * with the edited slices replaced; what comes after runs all rows as one batch (the batch rule, models/scope.ts). Where
+ * one token is replaced, that token alone goes on to the next self-attention (growing-batch.ts).
  */
 import type { Gpu } from "../kernels/gpu.ts";
 import { withRows } from "../kernels/rows.ts";
-import { rowSize, rows, type Tensor } from "../kernels/tensor.ts";
+import { rows, size, type Tensor } from "../kernels/tensor.ts";
 import { type Slice, writeSlices } from "../kernels/write-slices.ts";
 import type { Tap } from "../models/scope.ts";
 import type { Cell, Edit } from "./cell.ts";
+import { growingBatch } from "./growing-batch.ts";
 
 /** The tensor that an edit copies from, by its source and site. */
 export type Sources = (edit: Edit) => Tensor;
@@ -20,21 +22,41 @@ export interface SpawnTap extends Tap {
   release(): void;
 }
 
-export function spawnTap(gpu: Gpu, cells: readonly Cell[], sources: Sources): SpawnTap {
+/** @param single sites at which a variant may start as a single token; none where the cells need whole rows */
+export function spawnTap(
+  gpu: Gpu,
+  cells: readonly Cell[],
+  sources: Sources,
+  single: ReadonlySet<string> = new Set(),
+): SpawnTap {
   const writer = editWriter(gpu, cells, sources);
+  const batch = growingBatch(gpu);
   const rowOf = new Array<number>(cells.length).fill(0);
-  let count = 1;
   return {
     ...writer,
     rows: rowOf,
+    layout: batch,
     watches: (name) => writer.at(name) !== undefined,
     site(name, activation) {
       const here = writer.at(name);
       if (!here) return activation;
-      for (const { cell } of here) if (rowOf[cell] === 0) rowOf[cell] = count++;
-      return writer.write(here, activation, withRows(gpu, name, activation, count), (cell) => rowOf[cell]!);
+      const width = size(activation.shape.slice(2));
+      for (const { cell } of here)
+        if (rowOf[cell] === 0) rowOf[cell] = batch.add(single.has(name) ? onlyToken(cells[cell]!, width) : null);
+      const target = batch.grown(name, activation);
+      return writer.write(here, activation, target, (cell) => batch.start(rowOf[cell]!, target));
     },
   };
+}
+
+/** The token that a cell replaces, where that is all it does: one edit, within `width` elements. */
+function onlyToken(cell: Cell, width: number): number | null {
+  if (cell.length !== 1) return null;
+  const tokens = cell[0]!.spans.flatMap(({ to, length }) => [
+    Math.floor(to / width),
+    Math.floor((to + length - 1) / width),
+  ]);
+  return tokens.every((token) => token === tokens[0]) ? tokens[0]! : null;
 }
 
 /** The slow way, for one cell: a forward of its own, edited in place, with the picture looked at anew. */
@@ -72,9 +94,9 @@ function editWriter(gpu: Gpu, cells: readonly Cell[], sources: Sources) {
   const changed = gpu.keep(gpu.upload("changed", [count], new Uint32Array(count)));
   return {
     at: (name: string) => bySite.get(name),
-    write(here: readonly Here[], activation: Tensor, target: Tensor, rowOf: (cell: number) => number): Tensor {
+    write(here: readonly Here[], activation: Tensor, target: Tensor, startOf: (cell: number) => number): Tensor {
       for (const [source, group] of bySource(here, sources, activation)) {
-        const slices = group.flatMap(({ cell, edit }) => slicesOf(edit, rowOf(cell) * rowSize(target)));
+        const slices = group.flatMap(({ cell, edit }) => slicesOf(edit, startOf(cell)));
         writeSlices(gpu, target, source, slices, changed, owners.length);
         for (const { cell, edit } of group) for (const _ of edit.spans) owners.push(cell);
       }

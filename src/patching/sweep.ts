@@ -58,17 +58,11 @@ export async function sweepPair(
     const rows: LogitRow[] = new Array(cells.length);
     const changed: boolean[] = new Array(cells.length);
     let base: LogitRow | undefined;
-    const depths = cellDepths(model, cells);
-    const order = [...cells.keys()].sort((a, b) => depths[a]! - depths[b]! || a - b);
-    const step = options.chunk ?? chunkSize(model, pair, cells);
-    for (let first = 0; first < Math.max(order.length, 1); first += step) {
+    let done = 0;
+    for (const { chunk, single } of chunksOf(model, cells, options.chunk ?? chunkSize(model, pair, cells))) {
       options.signal?.throwIfAborted();
-      const chunk = order.slice(first, first + step);
-      const tap = spawnTap(
-        gpu,
-        chunk.map((i) => cells[i]!),
-        sources.of,
-      );
+      const chosen = chunk.map((i) => cells[i]!);
+      const tap = spawnTap(gpu, chosen, sources.of, single);
       try {
         const table = gpu.frame(() => logitScores(gpu, model.forward(pair.base, tap), clean, pair.answers));
         const found = logitRows(await gpu.read(table));
@@ -82,7 +76,8 @@ export async function sweepPair(
       } finally {
         tap.release();
       }
-      options.onProgress?.(Math.min(first + step, order.length));
+      done += chunk.length;
+      options.onProgress?.(done);
     }
     const other = await sources.otherRow(clean);
     await checkFinite(model, pair, cells, sources.of, [base!, other, ...rows]);
@@ -191,7 +186,35 @@ async function checkFinite(
   );
 }
 
-/** Where in the forward each cell's first edit lies: cells of late layers share a chunk. */
+interface Chunk {
+  /** Numbers of cells. */
+  readonly chunk: readonly number[];
+  readonly single: ReadonlySet<string>;
+}
+
+/** Cells of late layers share a chunk, and so do those whose variants may start as single tokens; at least one chunk. */
+function chunksOf(model: Model, cells: readonly Cell[], step: number): Chunk[] {
+  const depths = cellDepths(model, cells);
+  const order = [...cells.keys()].sort((a, b) => depths[a]! - depths[b]! || a - b);
+  const single = new Set(model.sites.filter((site) => site.single === true).map(({ name }) => name));
+  const wholeOnly = new Set(model.sites.filter((site) => site.single === false).map(({ name }) => name));
+  const needsRows = (cell: number) => cells[cell]!.some(({ site }) => wholeOnly.has(site));
+  const cut = (own: readonly number[], sites: ReadonlySet<string>) =>
+    Array.from({ length: Math.ceil(own.length / step) }, (_, i) => ({
+      chunk: own.slice(i * step, (i + 1) * step),
+      single: sites,
+    }));
+  const chunks = [
+    ...cut(
+      order.filter((cell) => !needsRows(cell)),
+      single,
+    ),
+    ...cut(order.filter(needsRows), new Set()),
+  ];
+  return chunks.length > 0 ? chunks : [{ chunk: [], single }];
+}
+
+/** Where in the forward each cell's first edit lies. */
 function cellDepths(model: Model, cells: readonly Cell[]): number[] {
   const place = new Map(model.sites.map(({ name }, i) => [name, i]));
   return cells.map((cell) => Math.min(...cell.map(({ site }) => place.get(site)!)));

@@ -245,12 +245,18 @@ describe("processes", () => {
       into("output", "--balanced").filter((word) => !["--samples", "1"].includes(word)),
       /--balanced needs --samples N/,
     ],
+    ["no folder", into("output").slice(0, -2), /needs --out RUN, or --dry-run/],
     ["an unknown defect", into("output", "--except", "D99"), /--except: got "D99", expected some of D4/],
   ])("a sweep with %s", { timeout: 300_000 }, async ([, args, message]) => expectRefusal(await notice(args), message));
 
   test.concurrent("an adapter that is none", async () => {
     const outcome = await notice([...ask, picture], { env: { NOTICE_ADAPTER: "nonsense" } });
     expectRefusal(outcome, /NOTICE_ADAPTER: got "nonsense", expected one of hardware, software, lavapipe, swiftshader/);
+  });
+
+  test.concurrent("a model larger than the memory", async () => {
+    const outcome = await notice([...ask, picture], { env: { NOTICE_MEMORY: "5000000" } });
+    expectRefusal(outcome, /weights need \d+ MiB on the device, of which 5 MiB may be used; take a float16/);
   });
 
   test.concurrent("an adapter that is not there", async ({ skip }) => {

@@ -1,5 +1,5 @@
 /** What the commands print and write, small but whole; each in a process of its own. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -299,6 +299,17 @@ test("sweep --json counts its cells, and report writes the same bytes again", { 
   const after = derived();
   for (const name of Object.keys(before)) expect(after[name] === before[name], name).toBe(true);
   expect(Object.keys(after).sort()).toEqual(Object.keys(before).sort());
+});
+
+test("sweep --dry-run tells the cost and writes nothing", { timeout: 300_000 }, async () => {
+  const out = join(root, "dry");
+  const args = [...sweepArgs("data/miniature/samples.csv", out), "--dry-run"];
+  const { cells, sweeps, fits } = await noticeJson<Record<string, unknown>>(args);
+  expect([cells, sweeps, fits, existsSync(out)]).toEqual([6 * 9 * 2 * 2, 2, true, false]);
+  const { code, stdout } = await notice(args, { env: { NOTICE_MEMORY: "14000000" } });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^cells {7}216 in 2 sweeps$/m);
+  expect(stdout).toMatch(/^memory .* on the device \(\d+ MiB of weights\), MORE THAN 14 MiB may be used$/m);
 });
 
 test("sweep ends with 1 where a sample fails, and with 0 once it can be run", { timeout: 300_000 }, async () => {

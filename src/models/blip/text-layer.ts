@@ -27,23 +27,45 @@ const attentionSites = {
   },
   "self.scores": { axes: "head token source", formula: "q·k / √D; -inf where the decoder may not look" },
   "self.probs": { axes: "head token source", formula: "softmax(scores)" },
-  self: { axes: "token head dim", formula: "probs · v, per head", aliases: { "self.z": "token head dim" } },
-  "self.result": { axes: "head token hidden", formula: "W_dense,h z_h: what each head adds", residual: "before" },
-  "output.dense": { axes: "token hidden", formula: "W_dense z + b", residual: "before", norm: "before" },
+  self: {
+    axes: "token head dim",
+    formula: "probs · v, per head",
+    single: true,
+    aliases: { "self.z": "token head dim" },
+  },
+  "self.result": {
+    axes: "head token hidden",
+    formula: "W_dense,h z_h: what each head adds",
+    residual: "before",
+    single: false,
+  },
+  "output.dense": { axes: "token hidden", formula: "W_dense z + b", residual: "before", norm: "before", single: true },
   output: {
     axes: "token hidden",
     formula: "LayerNorm(output.dense + x)",
     residual: "after",
     norm: "after",
+    single: true,
     aliases: { "output.LayerNorm": "token hidden", "": "token hidden" },
   },
 } as const satisfies SiteTable;
 
+/** Cross-attention treats each token alone; what belongs to its memory, or lies head by head, needs whole rows. */
+const crossSites = {
+  ...attentionSites,
+  "self.q": { ...attentionSites["self.q"], single: true },
+  "self.k": { ...attentionSites["self.k"], single: false },
+  "self.v": { ...attentionSites["self.v"], single: false },
+  "self.scores": { ...attentionSites["self.scores"], single: false },
+  "self.probs": { ...attentionSites["self.probs"], single: false },
+} as const satisfies SiteTable;
+
 const mlpSites = {
-  "intermediate.dense": { axes: "token mlp", formula: "W_intermediate x + b" },
+  "intermediate.dense": { axes: "token mlp", formula: "W_intermediate x + b", single: true },
   intermediate: {
     axes: "token mlp",
     formula: "GELU(intermediate.dense)",
+    single: true,
     aliases: { "intermediate.intermediate_act_fn": "token mlp" },
   },
   "output.dense": {
@@ -51,18 +73,20 @@ const mlpSites = {
     formula: "W_output intermediate + b: the MLP alone",
     residual: "before",
     norm: "before",
+    single: true,
   },
   output: {
     axes: "token hidden",
     formula: "LayerNorm(output.dense + crossattention.output): the layer's output",
     residual: "after",
     norm: "after",
+    single: true,
     aliases: { "output.LayerNorm": "token hidden", "": "token hidden" },
   },
 } as const satisfies SiteTable;
 
 /** Every site of the layer, in the order in which it is computed, by the place that it belongs to. */
-export const textLayerSites = { attention: attentionSites, crossattention: attentionSites, "": mlpSites } as const;
+export const textLayerSites = { attention: attentionSites, crossattention: crossSites, "": mlpSites } as const;
 
 type AttentionSite = keyof typeof attentionSites;
 export type TextLayerSite = `attention.${AttentionSite}` | `crossattention.${AttentionSite}` | keyof typeof mlpSites;
@@ -87,7 +111,8 @@ export function textLayer(
   const wide = at.site("intermediate.dense", linear(at, "intermediate.dense", seen, config.intermediateSize)); // [B, T, mlp]
   const active = at.site("intermediate", gelu(at, wide));
   const mlp = at.site("output.dense", linear(at, "output.dense", active, config.hiddenSize)); // [B, T, hidden]
-  return at.site("output", layerNorm(at, "output.LayerNorm", mlp, config.layerNormEps, seen));
+  const residual = at.layout.beside(seen, mlp);
+  return at.site("output", layerNorm(at, "output.LayerNorm", mlp, config.layerNormEps, residual));
 }
 
 /** `x` asks, the memory answers: self-attention when they are the same tensor, cross-attention when not. */
@@ -106,5 +131,5 @@ function attention(at: Scope<AttentionSite>, config: TextConfig, x: Tensor, memo
   const z = at.site("self", attentionMix(at.gpu, "z", probs, v)); // [B, T, H, D]
   const dense = linear(at, "output.dense", merged(z), hiddenSize); // [B, T, hidden]
   const out = at.site("output.dense", results(at, "self.result", "output.dense", z, dense));
-  return at.site("output", layerNorm(at, "output.LayerNorm", out, layerNormEps, x));
+  return at.site("output", layerNorm(at, "output.LayerNorm", out, layerNormEps, at.layout.beside(x, out)));
 }

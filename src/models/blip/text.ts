@@ -19,15 +19,19 @@ const embeddingSites = {
 
 export type TextSite = keyof typeof embeddingSites | `encoder.layer.${number}.${TextLayerSite}`;
 
-/** Every site of the tower at `path`, in the order in which it is computed. */
-export function textSites(path: string, { numHiddenLayers }: TextConfig): Site[] {
+/**
+ * Every site of the tower at `path`, in the order in which it is computed. `alone`: tokens are treated alone between
+ * self-attentions, because all rows share what they look at.
+ */
+export function textSites(path: string, { numHiddenLayers }: TextConfig, alone: boolean): Site[] {
   const layers = Array.from({ length: numHiddenLayers }, (_, i) =>
     Object.entries(textLayerSites).flatMap(([place, table]) =>
       placed([`${path}.encoder.layer.${i}`, place].filter((part) => part !== "").join("."), table),
     ),
   ).flat();
   const last = `${path}.encoder.layer.${numHiddenLayers - 1}.output`;
-  return alsoCalled([...placed(path, embeddingSites), ...layers], last, `${path}.encoder`, path);
+  const sites = alsoCalled([...placed(path, embeddingSites), ...layers], last, `${path}.encoder`, path);
+  return alone ? sites : sites.map((site) => ({ ...site, single: null }));
 }
 
 /** ids [1, T] (and positions 0 … T-1) with a memory [B, S, hidden] to [B, T, hidden]. */
@@ -42,9 +46,9 @@ export function textTower(
   const { gpu } = at;
   let x = gpu.frame(() => embeddings(at, config, ids, positions));
   for (let i = 0; i < config.numHiddenLayers; i++) {
-    x = gpu.frame(() => textLayer(at.in(`encoder.layer.${i}`), config, x, memory, causal));
+    x = gpu.frame(() => textLayer(at.in(`encoder.layer.${i}`), config, at.layout.whole(x), memory, causal));
   }
-  return x;
+  return at.layout.whole(x);
 }
 
 function embeddings(at: Scope<TextSite>, config: TextConfig, ids: Tensor, positions: Tensor): Tensor {

@@ -41,10 +41,10 @@ export type BlipSite =
 export function blipSites({ vision, text }: BlipConfig): Site[] {
   const outer = ["text_decoder.cls", "text_decoder", "logits"].map((name) => ({ name, axes: "token vocab" as const }));
   return [
-    ...placed("", inputSites),
-    ...visionSites("vision_model", vision),
-    ...textSites("text_encoder", text),
-    ...textSites("text_decoder.bert", text),
+    ...placed("", inputSites).map((site) => ({ ...site, single: false })),
+    ...visionSites("vision_model", vision).map((site) => ({ ...site, single: false })),
+    ...textSites("text_encoder", text, true),
+    ...textSites("text_decoder.bert", text, false),
     ...placed(head, headSites).map((site) =>
       site.name === `${head}.decoder` ? { ...site, aliases: [...site.aliases, ...outer] } : site,
     ),

@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openGpu } from "#gpu";
+import { readDataFile } from "../../src/data/samples.ts";
+import { openDry } from "../../src/kernels/dry.ts";
+import type { Gpu } from "../../src/kernels/gpu.ts";
+import { readBlipConfig } from "../../src/models/blip/config.ts";
+import { blipModel } from "../../src/models/blip/model.ts";
+import { loadModel } from "../../src/models/load.ts";
+import { wantedWeights } from "../../src/models/load-weights.ts";
+import type { Model } from "../../src/models/model.ts";
+import { sweepCost } from "../../src/patching/cost.ts";
+import { resolveKind } from "../../src/patching/kinds.ts";
+import { samplePair } from "../../src/patching/pair.ts";
+import type { RunSettings } from "../../src/patching/record.ts";
+import { sweepSample } from "../../src/patching/sample.ts";
+import { dataFile } from "./synthetic.ts";
+
+const kinds = ["output", "attention_block", "crossattention_block"];
+const defects = { D4: "corrected", D8: "corrected" } as const;
+const settings = {
+  kinds,
+  modes: ["image"],
+  heads: "all",
+  direction: "denoising",
+  defects,
+  min_denominator: 0.001,
+} as const;
+const sweeping = settings as unknown as RunSettings;
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await openGpu({ toggles: "safe" });
+});
+afterAll(() => gpu.close());
+
+test("a dry run counts what the device then does, and the memory that it takes", async () => {
+  const [row] = (await readDataFile(dataFile.pathname, "mit_states")).rows;
+  const dry = await loadModel(openDry(gpu.info), "blip-mini");
+  const cost = await sweepCost(dry, [row!], sweeping);
+
+  const model = await loadModel(gpu, "blip-mini");
+  const before = gpu.flop;
+  const pair = await samplePair(model, row!, { mode: "image", defects, direction: "denoising" });
+  const resolved = kinds.map((kind) => resolveKind(model, kind));
+  const { cells } = await sweepSample(model, pair, resolved, {
+    heads: "all",
+    compat: "corrected",
+    minDenominator: 0.001,
+  });
+  expect(cost).toMatchObject({ sweeps: 1, counted: 1, cells, flop: gpu.flop - before });
+  // The same ledger, but for what passes through on the way of the weights to the device.
+  expect(cost.bytes / gpu.bytes).toBeGreaterThan(0.95);
+  expect(cost.bytes / gpu.bytes).toBeLessThanOrEqual(1.05);
+  model.close();
+});
+
+/** A BLIP-VQA-base that has sizes, but no values; words and pictures are the miniature's. */
+async function fullSize(): Promise<Model> {
+  const file = new URL("../fixtures/fullsize/blip.config.json", import.meta.url);
+  const config = readBlipConfig(JSON.parse(readFileSync(file, "utf8")));
+  const mini = await loadModel(openDry(gpu.info), "blip-mini");
+  const inputs = {
+    read: mini.input,
+    findWord: mini.findWord,
+    pieces: mini.pieces,
+    tokenText: mini.tokenText,
+    padId: 0,
+    decode: () => "",
+  };
+  const identity = { name: "BLIP-VQA-base", identify: mini.identify };
+  return blipModel(openDry(gpu.info), { ...wantedWeights().weights, release: () => {} }, config, inputs, identity);
+}
+
+test("at full size three kinds and all heads need at most 1.15 times the arithmetic that is left when all is shared", async () => {
+  const { rows } = await readDataFile(dataFile.pathname, "mit_states");
+  const cost = await sweepCost(await fullSize(), rows, { ...sweeping, modes: ["image", "text"] }, 4);
+  console.log(
+    `${cost.counted} sweeps of ${cost.cells / cost.sweeps} cells: ${(cost.flop / cost.sweeps / 1e12).toFixed(2)} TFLOP each, ` +
+      `${(cost.flop / cost.ideal).toFixed(3)} times the ideal`,
+  );
+  expect(cost.flop / cost.ideal).toBeLessThan(1.15);
+  expect(cost.flop / cost.ideal).toBeGreaterThanOrEqual(1);
+});
+
+test("samples that cannot be swept are left out, and the first reason is told", async () => {
+  const [row] = (await readDataFile(dataFile.pathname, "mit_states")).rows;
+  const dry = await loadModel(openDry(gpu.info), "blip-mini");
+  const same = { ...row!, incorrectAnswer: row!.correctAnswer };
+  const reason = expect.stringMatching(/start with the same word piece/);
+  expect(await sweepCost(dry, [same], sweeping)).toMatchObject({ counted: 0, cells: 0, failed: reason });
+  expect(await sweepCost(dry, [same, row!], sweeping)).toMatchObject({ sweeps: 2, counted: 1, failed: reason });
+});
