@@ -1,18 +1,20 @@
 // Mixes the values by attention probability, for software adapters: z = probs v per head
 //
-//   probs [p_rows, HEADS, tokens, sources]   v [v_rows, sources, HEADS, DIM]   z [rows, tokens, HEADS, DIM]
+//   probs [p_rows, HEADS, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, HEADS, DIM]
 //
 // One workgroup is one subgroup and makes 16 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
 // their values (`batches` is 1), the queries of all rows are one long list.
 //
+// use lib/memory.wgsl
 // use lib/tile.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
 override HEADS: u32;
+override GROUP: u32;
 override DIM: u32;
 
-struct Params { p_rows: u32, v_rows: u32, tokens: u32, sources: u32, batches: u32, queries: u32, }
+struct Params { p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
@@ -25,13 +27,13 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
-fn columns(values: u32, head: u32, source: u32, column: u32) -> vec4f {
-  let at = ((values + min(source, params.sources - 1u)) * HEADS + head) * DIM + column;
+fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
+  let at = memory_of(row, min(source, params.sources - 1u), head) + column;
   return vec4f(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
 }
 
 // SG sources from s on. Beyond the last one the probabilities are zero.
-fn step(block: ptr<function, Tile>, starts: Starts, values: u32, head: u32, column: u32, s: u32, lane: u32) {
+fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column: u32, s: u32, lane: u32) {
   let mine = min(s + lane, params.sources - 1u);
   let inside = select(0.0, 1.0, s + lane < params.sources);
   var a = Rows(
@@ -41,15 +43,15 @@ fn step(block: ptr<function, Tile>, starts: Starts, values: u32, head: u32, colu
     vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
   );
   a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-  accumulate(block, from_lane_0(a), columns(values, head, s + 0u, column));
-  accumulate(block, from_lane_1(a), columns(values, head, s + 1u, column));
-  accumulate(block, from_lane_2(a), columns(values, head, s + 2u, column));
-  accumulate(block, from_lane_3(a), columns(values, head, s + 3u, column));
+  accumulate(block, from_lane_0(a), columns(row, head, s + 0u, column));
+  accumulate(block, from_lane_1(a), columns(row, head, s + 1u, column));
+  accumulate(block, from_lane_2(a), columns(row, head, s + 2u, column));
+  accumulate(block, from_lane_3(a), columns(row, head, s + 3u, column));
   if (SG > 4u) {
-    accumulate(block, from_lane_4(a), columns(values, head, s + 4u, column));
-    accumulate(block, from_lane_5(a), columns(values, head, s + 5u, column));
-    accumulate(block, from_lane_6(a), columns(values, head, s + 6u, column));
-    accumulate(block, from_lane_7(a), columns(values, head, s + 7u, column));
+    accumulate(block, from_lane_4(a), columns(row, head, s + 4u, column));
+    accumulate(block, from_lane_5(a), columns(row, head, s + 5u, column));
+    accumulate(block, from_lane_6(a), columns(row, head, s + 6u, column));
+    accumulate(block, from_lane_7(a), columns(row, head, s + 7u, column));
   }
 }
 
@@ -74,7 +76,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let head = tile / query_tiles / column_tiles % HEADS;
   let batch = tile / query_tiles / column_tiles / HEADS;
   let first = row_of(batch, params.p_rows) * params.tokens;
-  let values = row_of(batch, params.v_rows) * params.sources;
+  let memory_row = row_of(batch, params.v_rows);
   let starts = Starts(
     vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
     vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
@@ -84,11 +86,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total = Tile();
   for (var k = 0u; k < params.sources; k += K_BLOCK) {
     var block = Tile();
-    step(&block, starts, values, head, column, k, lane);
-    step(&block, starts, values, head, column, k + SG, lane);
+    step(&block, starts, memory_row, head, column, k, lane);
+    step(&block, starts, memory_row, head, column, k + SG, lane);
     if (SG < 8u) {
-      step(&block, starts, values, head, column, k + 2u * SG, lane);
-      step(&block, starts, values, head, column, k + 3u * SG, lane);
+      step(&block, starts, memory_row, head, column, k + 2u * SG, lane);
+      step(&block, starts, memory_row, head, column, k + 3u * SG, lane);
     }
     add_block(&total, &block);
   }

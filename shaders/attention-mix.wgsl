@@ -1,17 +1,19 @@
 // Mixes the values by attention probability, for GPUs: z = probs v per head
 //
-//   probs [p_rows, HEADS, tokens, sources]   v [v_rows, sources, HEADS, DIM]   z [rows, tokens, HEADS, DIM]
+//   probs [p_rows, HEADS, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, HEADS, DIM]
 //
 // One invocation an element; neighbouring invocations read neighbouring values. The sum has two levels, blocks of
 // 16 sources and the total.
 //
+// use lib/memory.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
 override HEADS: u32;
+override GROUP: u32;
 override DIM: u32;
 
-struct Params { count: u32, p_rows: u32, v_rows: u32, tokens: u32, sources: u32, }
+struct Params { count: u32, p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
@@ -27,11 +29,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let token = i / DIM / HEADS % params.tokens;
   let row = i / DIM / HEADS / params.tokens;
   let p = ((row_of(row, params.p_rows) * HEADS + head) * params.tokens + token) * params.sources;
-  let values = (row_of(row, params.v_rows) * params.sources * HEADS + head) * DIM + d;
+  let own = row_of(row, params.v_rows);
   var total = 0.0;
   var block = 0.0;
   for (var s = 0u; s < params.sources; s++) {
-    block = fma(probs[p + s], v[values + s * HEADS * DIM], block);
+    block = fma(probs[p + s], v[memory_of(own, s, head) + d], block);
     if (s % 16u == 15u) {
       total += block;
       block = 0.0;

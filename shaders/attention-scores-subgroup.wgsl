@@ -1,20 +1,23 @@
 // Attention scores for software adapters: y = scale q k^T per head, and -inf where a later token would be seen (CAUSAL)
 //
-//   q [q_rows, tokens, HEADS, DIM]   k [k_rows, sources, HEADS, DIM]   y [rows, HEADS, tokens, sources]
+//   q [q_rows, tokens, HEADS, DIM]   k (lib/memory.wgsl)   y [rows, HEADS, tokens, sources]
 //
 // One workgroup is one subgroup and makes 16 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
 // keys (`batches` is 1), the queries of all rows are one long list.
 //
+// use lib/memory.wgsl
 // use lib/tile.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
 override HEADS: u32;
+override GROUP: u32;
 override DIM: u32;
 override CAUSAL: bool;
 
 struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, batches: u32, queries: u32, scale: f32, minus_infinity: f32,
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32, scale: f32,
+  minus_infinity: f32,
 }
 var<immediate> params: Params;
 
@@ -85,8 +88,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let head = tile / query_tiles / source_tiles % HEADS;
   let batch = tile / query_tiles / source_tiles / HEADS;
   let first = row_of(batch, params.q_rows) * params.tokens;
+  let own = row_of(batch, params.k_rows);
   let sources = min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
-  let keys = ((row_of(batch, params.k_rows) * params.sources + sources) * HEADS + head) * DIM;
+  let keys = vec4u(memory_of(own, sources.x, head), memory_of(own, sources.y, head), memory_of(own, sources.z, head), memory_of(own, sources.w, head));
   let starts = Starts(
     vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
     vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),

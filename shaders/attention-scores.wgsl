@@ -1,18 +1,20 @@
 // Attention scores for GPUs: y = scale q k^T per head, and -inf where a later token would be seen (CAUSAL)
 //
-//   q [q_rows, tokens, HEADS, DIM]   k [k_rows, sources, HEADS, DIM]   y [rows, HEADS, tokens, sources]
+//   q [q_rows, tokens, HEADS, DIM]   k (lib/memory.wgsl)   y [rows, HEADS, tokens, sources]
 //
 // One invocation a score; neighbouring invocations share their query.
 //
+// use lib/memory.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
 override HEADS: u32;
+override GROUP: u32;
 override DIM: u32;
 override CAUSAL: bool;
 
 struct Params {
-  count: u32, q_rows: u32, k_rows: u32, tokens: u32, sources: u32, scale: f32, minus_infinity: f32,
+  count: u32, q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, scale: f32, minus_infinity: f32,
 }
 var<immediate> params: Params;
 
@@ -29,7 +31,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let head = i / params.sources / params.tokens % HEADS;
   let row = i / params.sources / params.tokens / HEADS;
   let query = ((row_of(row, params.q_rows) * params.tokens + token) * HEADS + head) * DIM;
-  let key = ((row_of(row, params.k_rows) * params.sources + source) * HEADS + head) * DIM;
+  let key = memory_of(row_of(row, params.k_rows), source, head);
   var parts = vec4f();
   for (var d = 0u; d < DIM; d += 4u) {
     let a = vec4f(q[query + d], q[query + d + 1u], q[query + d + 2u], q[query + d + 3u]);

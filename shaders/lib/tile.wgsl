@@ -66,26 +66,66 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 fn from_lane_0(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u), subgroupBroadcast(v.d, 0u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 0u), subgroupBroadcast(v.a.y, 0u), subgroupBroadcast(v.a.z, 0u), subgroupBroadcast(v.a.w, 0u)),
+    vec4f(subgroupBroadcast(v.b.x, 0u), subgroupBroadcast(v.b.y, 0u), subgroupBroadcast(v.b.z, 0u), subgroupBroadcast(v.b.w, 0u)),
+    vec4f(subgroupBroadcast(v.c.x, 0u), subgroupBroadcast(v.c.y, 0u), subgroupBroadcast(v.c.z, 0u), subgroupBroadcast(v.c.w, 0u)),
+    vec4f(subgroupBroadcast(v.d.x, 0u), subgroupBroadcast(v.d.y, 0u), subgroupBroadcast(v.d.z, 0u), subgroupBroadcast(v.d.w, 0u)),
+  );
 }
 fn from_lane_1(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u), subgroupBroadcast(v.d, 1u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 1u), subgroupBroadcast(v.a.y, 1u), subgroupBroadcast(v.a.z, 1u), subgroupBroadcast(v.a.w, 1u)),
+    vec4f(subgroupBroadcast(v.b.x, 1u), subgroupBroadcast(v.b.y, 1u), subgroupBroadcast(v.b.z, 1u), subgroupBroadcast(v.b.w, 1u)),
+    vec4f(subgroupBroadcast(v.c.x, 1u), subgroupBroadcast(v.c.y, 1u), subgroupBroadcast(v.c.z, 1u), subgroupBroadcast(v.c.w, 1u)),
+    vec4f(subgroupBroadcast(v.d.x, 1u), subgroupBroadcast(v.d.y, 1u), subgroupBroadcast(v.d.z, 1u), subgroupBroadcast(v.d.w, 1u)),
+  );
 }
 fn from_lane_2(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u), subgroupBroadcast(v.d, 2u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 2u), subgroupBroadcast(v.a.y, 2u), subgroupBroadcast(v.a.z, 2u), subgroupBroadcast(v.a.w, 2u)),
+    vec4f(subgroupBroadcast(v.b.x, 2u), subgroupBroadcast(v.b.y, 2u), subgroupBroadcast(v.b.z, 2u), subgroupBroadcast(v.b.w, 2u)),
+    vec4f(subgroupBroadcast(v.c.x, 2u), subgroupBroadcast(v.c.y, 2u), subgroupBroadcast(v.c.z, 2u), subgroupBroadcast(v.c.w, 2u)),
+    vec4f(subgroupBroadcast(v.d.x, 2u), subgroupBroadcast(v.d.y, 2u), subgroupBroadcast(v.d.z, 2u), subgroupBroadcast(v.d.w, 2u)),
+  );
 }
 fn from_lane_3(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u), subgroupBroadcast(v.d, 3u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 3u), subgroupBroadcast(v.a.y, 3u), subgroupBroadcast(v.a.z, 3u), subgroupBroadcast(v.a.w, 3u)),
+    vec4f(subgroupBroadcast(v.b.x, 3u), subgroupBroadcast(v.b.y, 3u), subgroupBroadcast(v.b.z, 3u), subgroupBroadcast(v.b.w, 3u)),
+    vec4f(subgroupBroadcast(v.c.x, 3u), subgroupBroadcast(v.c.y, 3u), subgroupBroadcast(v.c.z, 3u), subgroupBroadcast(v.c.w, 3u)),
+    vec4f(subgroupBroadcast(v.d.x, 3u), subgroupBroadcast(v.d.y, 3u), subgroupBroadcast(v.d.z, 3u), subgroupBroadcast(v.d.w, 3u)),
+  );
 }
 fn from_lane_4(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u), subgroupBroadcast(v.d, 4u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 4u), subgroupBroadcast(v.a.y, 4u), subgroupBroadcast(v.a.z, 4u), subgroupBroadcast(v.a.w, 4u)),
+    vec4f(subgroupBroadcast(v.b.x, 4u), subgroupBroadcast(v.b.y, 4u), subgroupBroadcast(v.b.z, 4u), subgroupBroadcast(v.b.w, 4u)),
+    vec4f(subgroupBroadcast(v.c.x, 4u), subgroupBroadcast(v.c.y, 4u), subgroupBroadcast(v.c.z, 4u), subgroupBroadcast(v.c.w, 4u)),
+    vec4f(subgroupBroadcast(v.d.x, 4u), subgroupBroadcast(v.d.y, 4u), subgroupBroadcast(v.d.z, 4u), subgroupBroadcast(v.d.w, 4u)),
+  );
 }
 fn from_lane_5(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u), subgroupBroadcast(v.d, 5u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 5u), subgroupBroadcast(v.a.y, 5u), subgroupBroadcast(v.a.z, 5u), subgroupBroadcast(v.a.w, 5u)),
+    vec4f(subgroupBroadcast(v.b.x, 5u), subgroupBroadcast(v.b.y, 5u), subgroupBroadcast(v.b.z, 5u), subgroupBroadcast(v.b.w, 5u)),
+    vec4f(subgroupBroadcast(v.c.x, 5u), subgroupBroadcast(v.c.y, 5u), subgroupBroadcast(v.c.z, 5u), subgroupBroadcast(v.c.w, 5u)),
+    vec4f(subgroupBroadcast(v.d.x, 5u), subgroupBroadcast(v.d.y, 5u), subgroupBroadcast(v.d.z, 5u), subgroupBroadcast(v.d.w, 5u)),
+  );
 }
 fn from_lane_6(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u), subgroupBroadcast(v.d, 6u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 6u), subgroupBroadcast(v.a.y, 6u), subgroupBroadcast(v.a.z, 6u), subgroupBroadcast(v.a.w, 6u)),
+    vec4f(subgroupBroadcast(v.b.x, 6u), subgroupBroadcast(v.b.y, 6u), subgroupBroadcast(v.b.z, 6u), subgroupBroadcast(v.b.w, 6u)),
+    vec4f(subgroupBroadcast(v.c.x, 6u), subgroupBroadcast(v.c.y, 6u), subgroupBroadcast(v.c.z, 6u), subgroupBroadcast(v.c.w, 6u)),
+    vec4f(subgroupBroadcast(v.d.x, 6u), subgroupBroadcast(v.d.y, 6u), subgroupBroadcast(v.d.z, 6u), subgroupBroadcast(v.d.w, 6u)),
+  );
 }
 fn from_lane_7(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u), subgroupBroadcast(v.d, 7u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 7u), subgroupBroadcast(v.a.y, 7u), subgroupBroadcast(v.a.z, 7u), subgroupBroadcast(v.a.w, 7u)),
+    vec4f(subgroupBroadcast(v.b.x, 7u), subgroupBroadcast(v.b.y, 7u), subgroupBroadcast(v.b.z, 7u), subgroupBroadcast(v.b.w, 7u)),
+    vec4f(subgroupBroadcast(v.c.x, 7u), subgroupBroadcast(v.c.y, 7u), subgroupBroadcast(v.c.z, 7u), subgroupBroadcast(v.c.w, 7u)),
+    vec4f(subgroupBroadcast(v.d.x, 7u), subgroupBroadcast(v.d.y, 7u), subgroupBroadcast(v.d.z, 7u), subgroupBroadcast(v.d.w, 7u)),
+  );
 }

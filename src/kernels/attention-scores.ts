@@ -2,25 +2,35 @@ import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
 import { groupsOf, ROWS } from "./group.ts";
 import { attentionScoresSubgroup, attentionScores as shader } from "./shaders.gen.ts";
+import { splice } from "./splice.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
+/** Keys or values of earlier tokens: the first `tokens` of memory [1, at least tokens, heads, dim], for all rows. */
+export interface Past {
+  readonly memory: Tensor;
+  readonly tokens: number;
+}
+
 /**
- * q [rows, tokens, heads, dim] against k [rows, sources, heads, dim], times 1/√dim: [rows, heads, tokens, sources].
+ * q [rows, tokens, heads, dim] against the past and k [rows, sources, key heads, dim], times 1/√dim:
+ * [rows, heads, tokens, past + sources]. Neighbouring heads share a key head where there are fewer of those.
  * `causal`: -inf where a source lies after its token (the last token sees every source).
  * Rows obey the batch rule; keys of one row serve all queries.
  */
-export function attentionScores(gpu: Gpu, label: string, q: Tensor, k: Tensor, causal: boolean): Tensor {
+export function attentionScores(gpu: Gpu, label: string, q: Tensor, k: Tensor, causal: boolean, past?: Past): Tensor {
   const [, tokens, heads, dim] = q.shape as [number, number, number, number];
-  const sources = k.shape[1]!;
-  if (k.shape[2] !== heads || k.shape[3] !== dim)
+  const group = headGroup(heads, k);
+  if (group === undefined || k.shape[3] !== dim) {
     throw new ShapeError("attentionScores", k, ["rows", "sources", heads, dim]);
+  }
   if (dim % 8 !== 0) throw new ShapeError("attentionScores", q, ["rows", "tokens", "heads", "a multiple of 8"]);
+  const { memory, prefix, sources } = withPast(gpu, "attentionScores", k, past);
   const count = Math.max(rows(q), rows(k));
   const y = gpu.tensor(label, [count, heads, tokens, sources]);
   gpu.flop += 2 * size(y.shape) * dim;
-  const bindings = { q: q.memory, k: k.memory, y: y.memory };
-  const overrides = { HEADS: heads, DIM: dim, CAUSAL: causal };
-  const common = { q_rows: rows(q), k_rows: rows(k), tokens, sources, scale: 1 / Math.sqrt(dim) };
+  const bindings = { q: q.memory, k: memory, y: y.memory };
+  const overrides = { HEADS: heads, GROUP: group, DIM: dim, CAUSAL: causal };
+  const common = { q_rows: rows(q), k_rows: rows(k), tokens, sources, prefix, scale: 1 / Math.sqrt(dim) };
   const params = { ...common, minus_infinity: Number.NEGATIVE_INFINITY };
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
@@ -38,4 +48,23 @@ export function attentionScores(gpu: Gpu, label: string, q: Tensor, k: Tensor, c
 export function batching(queryRows: number, memoryRows: number, tokens: number): { batches: number; queries: number } {
   if (memoryRows === 1) return { batches: 1, queries: queryRows * tokens };
   return { batches: Math.max(queryRows, memoryRows), queries: tokens };
+}
+
+/** How many query heads share a head of the memory; undefined where they cannot be shared out evenly. */
+export function headGroup(heads: number, memory: Tensor): number | undefined {
+  const group = heads / memory.shape[2]!;
+  return Number.isInteger(group) ? group : undefined;
+}
+
+/** The past, then every row's own keys or values, in one piece of memory (shaders/lib/memory.wgsl). */
+export function withPast(gpu: Gpu, kernel: string, own: Tensor, past?: Past) {
+  const [count, tokens, heads, dim] = own.shape as [number, number, number, number];
+  if (!past) return { memory: own.memory, prefix: 0, sources: tokens };
+  const [pastRows, pastTokens, ...rest] = past.memory.shape as [number, number, ...number[]];
+  if (pastRows !== 1 || pastTokens < past.tokens || rest.join() !== [heads, dim].join()) {
+    throw new ShapeError(kernel, past.memory, [1, `at least ${past.tokens}`, heads, dim]);
+  }
+  const list = { ...own, shape: [1, count * tokens, heads, dim] };
+  const { memory } = splice(gpu, own.label, past.memory, past.tokens, pastTokens - past.tokens, list);
+  return { memory, prefix: past.tokens, sources: past.tokens + tokens };
 }

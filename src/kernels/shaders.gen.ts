@@ -48,28 +48,30 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix-subgroup.wgsl */
-export const attentionMixSubgroup: Shader<"probs" | "v" | "z", { SG: number; HEADS: number; DIM: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "batches" | "queries"> = {
+export const attentionMixSubgroup: Shader<"probs" | "v" | "z", { SG: number; HEADS: number; GROUP: number; DIM: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries"> = {
   name: "attention-mix-subgroup",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
-  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"}],
+  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
 // Mixes the values by attention probability, for software adapters: z = probs v per head
 //
-//   probs [p_rows, HEADS, tokens, sources]   v [v_rows, sources, HEADS, DIM]   z [rows, tokens, HEADS, DIM]
+//   probs [p_rows, HEADS, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, HEADS, DIM]
 //
 // One workgroup is one subgroup and makes 16 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
 // their values (\`batches\` is 1), the queries of all rows are one long list.
 //
+// use lib/memory.wgsl
 // use lib/tile.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
 override HEADS: u32;
+override GROUP: u32;
 override DIM: u32;
 
-struct Params { p_rows: u32, v_rows: u32, tokens: u32, sources: u32, batches: u32, queries: u32, }
+struct Params { p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
@@ -82,13 +84,13 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
-fn columns(values: u32, head: u32, source: u32, column: u32) -> vec4f {
-  let at = ((values + min(source, params.sources - 1u)) * HEADS + head) * DIM + column;
+fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
+  let at = memory_of(row, min(source, params.sources - 1u), head) + column;
   return vec4f(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
 }
 
 // SG sources from s on. Beyond the last one the probabilities are zero.
-fn step(block: ptr<function, Tile>, starts: Starts, values: u32, head: u32, column: u32, s: u32, lane: u32) {
+fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column: u32, s: u32, lane: u32) {
   let mine = min(s + lane, params.sources - 1u);
   let inside = select(0.0, 1.0, s + lane < params.sources);
   var a = Rows(
@@ -98,15 +100,15 @@ fn step(block: ptr<function, Tile>, starts: Starts, values: u32, head: u32, colu
     vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
   );
   a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-  accumulate(block, from_lane_0(a), columns(values, head, s + 0u, column));
-  accumulate(block, from_lane_1(a), columns(values, head, s + 1u, column));
-  accumulate(block, from_lane_2(a), columns(values, head, s + 2u, column));
-  accumulate(block, from_lane_3(a), columns(values, head, s + 3u, column));
+  accumulate(block, from_lane_0(a), columns(row, head, s + 0u, column));
+  accumulate(block, from_lane_1(a), columns(row, head, s + 1u, column));
+  accumulate(block, from_lane_2(a), columns(row, head, s + 2u, column));
+  accumulate(block, from_lane_3(a), columns(row, head, s + 3u, column));
   if (SG > 4u) {
-    accumulate(block, from_lane_4(a), columns(values, head, s + 4u, column));
-    accumulate(block, from_lane_5(a), columns(values, head, s + 5u, column));
-    accumulate(block, from_lane_6(a), columns(values, head, s + 6u, column));
-    accumulate(block, from_lane_7(a), columns(values, head, s + 7u, column));
+    accumulate(block, from_lane_4(a), columns(row, head, s + 4u, column));
+    accumulate(block, from_lane_5(a), columns(row, head, s + 5u, column));
+    accumulate(block, from_lane_6(a), columns(row, head, s + 6u, column));
+    accumulate(block, from_lane_7(a), columns(row, head, s + 7u, column));
   }
 }
 
@@ -131,7 +133,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let head = tile / query_tiles / column_tiles % HEADS;
   let batch = tile / query_tiles / column_tiles / HEADS;
   let first = row_of(batch, params.p_rows) * params.tokens;
-  let values = row_of(batch, params.v_rows) * params.sources;
+  let memory_row = row_of(batch, params.v_rows);
   let starts = Starts(
     vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
     vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
@@ -141,11 +143,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total = Tile();
   for (var k = 0u; k < params.sources; k += K_BLOCK) {
     var block = Tile();
-    step(&block, starts, values, head, column, k, lane);
-    step(&block, starts, values, head, column, k + SG, lane);
+    step(&block, starts, memory_row, head, column, k, lane);
+    step(&block, starts, memory_row, head, column, k + SG, lane);
     if (SG < 8u) {
-      step(&block, starts, values, head, column, k + 2u * SG, lane);
-      step(&block, starts, values, head, column, k + 3u * SG, lane);
+      step(&block, starts, memory_row, head, column, k + 2u * SG, lane);
+      step(&block, starts, memory_row, head, column, k + 3u * SG, lane);
     }
     add_block(&total, &block);
   }
@@ -166,6 +168,16 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(batch, query + 13u, head, own, total.r13);
   store(batch, query + 14u, head, own, total.r14);
   store(batch, query + 15u, head, own, total.r15);
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of HEADS / GROUP heads of DIM.
+//
+// The first \`prefix\` sources are the same for all rows. GROUP query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (HEADS / GROUP) + head / GROUP) * DIM;
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -236,28 +248,68 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 fn from_lane_0(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u), subgroupBroadcast(v.d, 0u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 0u), subgroupBroadcast(v.a.y, 0u), subgroupBroadcast(v.a.z, 0u), subgroupBroadcast(v.a.w, 0u)),
+    vec4f(subgroupBroadcast(v.b.x, 0u), subgroupBroadcast(v.b.y, 0u), subgroupBroadcast(v.b.z, 0u), subgroupBroadcast(v.b.w, 0u)),
+    vec4f(subgroupBroadcast(v.c.x, 0u), subgroupBroadcast(v.c.y, 0u), subgroupBroadcast(v.c.z, 0u), subgroupBroadcast(v.c.w, 0u)),
+    vec4f(subgroupBroadcast(v.d.x, 0u), subgroupBroadcast(v.d.y, 0u), subgroupBroadcast(v.d.z, 0u), subgroupBroadcast(v.d.w, 0u)),
+  );
 }
 fn from_lane_1(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u), subgroupBroadcast(v.d, 1u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 1u), subgroupBroadcast(v.a.y, 1u), subgroupBroadcast(v.a.z, 1u), subgroupBroadcast(v.a.w, 1u)),
+    vec4f(subgroupBroadcast(v.b.x, 1u), subgroupBroadcast(v.b.y, 1u), subgroupBroadcast(v.b.z, 1u), subgroupBroadcast(v.b.w, 1u)),
+    vec4f(subgroupBroadcast(v.c.x, 1u), subgroupBroadcast(v.c.y, 1u), subgroupBroadcast(v.c.z, 1u), subgroupBroadcast(v.c.w, 1u)),
+    vec4f(subgroupBroadcast(v.d.x, 1u), subgroupBroadcast(v.d.y, 1u), subgroupBroadcast(v.d.z, 1u), subgroupBroadcast(v.d.w, 1u)),
+  );
 }
 fn from_lane_2(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u), subgroupBroadcast(v.d, 2u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 2u), subgroupBroadcast(v.a.y, 2u), subgroupBroadcast(v.a.z, 2u), subgroupBroadcast(v.a.w, 2u)),
+    vec4f(subgroupBroadcast(v.b.x, 2u), subgroupBroadcast(v.b.y, 2u), subgroupBroadcast(v.b.z, 2u), subgroupBroadcast(v.b.w, 2u)),
+    vec4f(subgroupBroadcast(v.c.x, 2u), subgroupBroadcast(v.c.y, 2u), subgroupBroadcast(v.c.z, 2u), subgroupBroadcast(v.c.w, 2u)),
+    vec4f(subgroupBroadcast(v.d.x, 2u), subgroupBroadcast(v.d.y, 2u), subgroupBroadcast(v.d.z, 2u), subgroupBroadcast(v.d.w, 2u)),
+  );
 }
 fn from_lane_3(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u), subgroupBroadcast(v.d, 3u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 3u), subgroupBroadcast(v.a.y, 3u), subgroupBroadcast(v.a.z, 3u), subgroupBroadcast(v.a.w, 3u)),
+    vec4f(subgroupBroadcast(v.b.x, 3u), subgroupBroadcast(v.b.y, 3u), subgroupBroadcast(v.b.z, 3u), subgroupBroadcast(v.b.w, 3u)),
+    vec4f(subgroupBroadcast(v.c.x, 3u), subgroupBroadcast(v.c.y, 3u), subgroupBroadcast(v.c.z, 3u), subgroupBroadcast(v.c.w, 3u)),
+    vec4f(subgroupBroadcast(v.d.x, 3u), subgroupBroadcast(v.d.y, 3u), subgroupBroadcast(v.d.z, 3u), subgroupBroadcast(v.d.w, 3u)),
+  );
 }
 fn from_lane_4(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u), subgroupBroadcast(v.d, 4u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 4u), subgroupBroadcast(v.a.y, 4u), subgroupBroadcast(v.a.z, 4u), subgroupBroadcast(v.a.w, 4u)),
+    vec4f(subgroupBroadcast(v.b.x, 4u), subgroupBroadcast(v.b.y, 4u), subgroupBroadcast(v.b.z, 4u), subgroupBroadcast(v.b.w, 4u)),
+    vec4f(subgroupBroadcast(v.c.x, 4u), subgroupBroadcast(v.c.y, 4u), subgroupBroadcast(v.c.z, 4u), subgroupBroadcast(v.c.w, 4u)),
+    vec4f(subgroupBroadcast(v.d.x, 4u), subgroupBroadcast(v.d.y, 4u), subgroupBroadcast(v.d.z, 4u), subgroupBroadcast(v.d.w, 4u)),
+  );
 }
 fn from_lane_5(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u), subgroupBroadcast(v.d, 5u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 5u), subgroupBroadcast(v.a.y, 5u), subgroupBroadcast(v.a.z, 5u), subgroupBroadcast(v.a.w, 5u)),
+    vec4f(subgroupBroadcast(v.b.x, 5u), subgroupBroadcast(v.b.y, 5u), subgroupBroadcast(v.b.z, 5u), subgroupBroadcast(v.b.w, 5u)),
+    vec4f(subgroupBroadcast(v.c.x, 5u), subgroupBroadcast(v.c.y, 5u), subgroupBroadcast(v.c.z, 5u), subgroupBroadcast(v.c.w, 5u)),
+    vec4f(subgroupBroadcast(v.d.x, 5u), subgroupBroadcast(v.d.y, 5u), subgroupBroadcast(v.d.z, 5u), subgroupBroadcast(v.d.w, 5u)),
+  );
 }
 fn from_lane_6(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u), subgroupBroadcast(v.d, 6u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 6u), subgroupBroadcast(v.a.y, 6u), subgroupBroadcast(v.a.z, 6u), subgroupBroadcast(v.a.w, 6u)),
+    vec4f(subgroupBroadcast(v.b.x, 6u), subgroupBroadcast(v.b.y, 6u), subgroupBroadcast(v.b.z, 6u), subgroupBroadcast(v.b.w, 6u)),
+    vec4f(subgroupBroadcast(v.c.x, 6u), subgroupBroadcast(v.c.y, 6u), subgroupBroadcast(v.c.z, 6u), subgroupBroadcast(v.c.w, 6u)),
+    vec4f(subgroupBroadcast(v.d.x, 6u), subgroupBroadcast(v.d.y, 6u), subgroupBroadcast(v.d.z, 6u), subgroupBroadcast(v.d.w, 6u)),
+  );
 }
 fn from_lane_7(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u), subgroupBroadcast(v.d, 7u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 7u), subgroupBroadcast(v.a.y, 7u), subgroupBroadcast(v.a.z, 7u), subgroupBroadcast(v.a.w, 7u)),
+    vec4f(subgroupBroadcast(v.b.x, 7u), subgroupBroadcast(v.b.y, 7u), subgroupBroadcast(v.b.z, 7u), subgroupBroadcast(v.b.w, 7u)),
+    vec4f(subgroupBroadcast(v.c.x, 7u), subgroupBroadcast(v.c.y, 7u), subgroupBroadcast(v.c.z, 7u), subgroupBroadcast(v.c.w, 7u)),
+    vec4f(subgroupBroadcast(v.d.x, 7u), subgroupBroadcast(v.d.y, 7u), subgroupBroadcast(v.d.z, 7u), subgroupBroadcast(v.d.w, 7u)),
+  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -274,26 +326,28 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix.wgsl */
-export const attentionMix: Shader<"probs" | "v" | "z", { WG?: number; HEADS: number; DIM: number }, "count" | "p_rows" | "v_rows" | "tokens" | "sources"> = {
+export const attentionMix: Shader<"probs" | "v" | "z", { WG?: number; HEADS: number; GROUP: number; DIM: number }, "count" | "p_rows" | "v_rows" | "tokens" | "sources" | "prefix"> = {
   name: "attention-mix",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
-  params: [{"name":"count","type":"u32"},{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"}],
+  params: [{"name":"count","type":"u32"},{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"}],
   code: {
     plain: `requires immediate_address_space;
 // Mixes the values by attention probability, for GPUs: z = probs v per head
 //
-//   probs [p_rows, HEADS, tokens, sources]   v [v_rows, sources, HEADS, DIM]   z [rows, tokens, HEADS, DIM]
+//   probs [p_rows, HEADS, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, HEADS, DIM]
 //
 // One invocation an element; neighbouring invocations read neighbouring values. The sum has two levels, blocks of
 // 16 sources and the total.
 //
+// use lib/memory.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
 override HEADS: u32;
+override GROUP: u32;
 override DIM: u32;
 
-struct Params { count: u32, p_rows: u32, v_rows: u32, tokens: u32, sources: u32, }
+struct Params { count: u32, p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
@@ -309,17 +363,27 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let token = i / DIM / HEADS % params.tokens;
   let row = i / DIM / HEADS / params.tokens;
   let p = ((row_of(row, params.p_rows) * HEADS + head) * params.tokens + token) * params.sources;
-  let values = (row_of(row, params.v_rows) * params.sources * HEADS + head) * DIM + d;
+  let own = row_of(row, params.v_rows);
   var total = 0.0;
   var block = 0.0;
   for (var s = 0u; s < params.sources; s++) {
-    block = fma(probs[p + s], v[values + s * HEADS * DIM], block);
+    block = fma(probs[p + s], v[memory_of(own, s, head) + d], block);
     if (s % 16u == 15u) {
       total += block;
       block = 0.0;
     }
   }
   z[i] = total + block;
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of HEADS / GROUP heads of DIM.
+//
+// The first \`prefix\` sources are the same for all rows. GROUP query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (HEADS / GROUP) + head / GROUP) * DIM;
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -336,30 +400,33 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-scores-subgroup.wgsl */
-export const attentionScoresSubgroup: Shader<"q" | "k" | "y", { SG: number; HEADS: number; DIM: number; CAUSAL: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "batches" | "queries" | "scale" | "minus_infinity"> = {
+export const attentionScoresSubgroup: Shader<"q" | "k" | "y", { SG: number; HEADS: number; GROUP: number; DIM: number; CAUSAL: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "scale" | "minus_infinity"> = {
   name: "attention-scores-subgroup",
   bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
 // Attention scores for software adapters: y = scale q k^T per head, and -inf where a later token would be seen (CAUSAL)
 //
-//   q [q_rows, tokens, HEADS, DIM]   k [k_rows, sources, HEADS, DIM]   y [rows, HEADS, tokens, sources]
+//   q [q_rows, tokens, HEADS, DIM]   k (lib/memory.wgsl)   y [rows, HEADS, tokens, sources]
 //
 // One workgroup is one subgroup and makes 16 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
 // keys (\`batches\` is 1), the queries of all rows are one long list.
 //
+// use lib/memory.wgsl
 // use lib/tile.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
 override HEADS: u32;
+override GROUP: u32;
 override DIM: u32;
 override CAUSAL: bool;
 
 struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, batches: u32, queries: u32, scale: f32, minus_infinity: f32,
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32, scale: f32,
+  minus_infinity: f32,
 }
 var<immediate> params: Params;
 
@@ -430,8 +497,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let head = tile / query_tiles / source_tiles % HEADS;
   let batch = tile / query_tiles / source_tiles / HEADS;
   let first = row_of(batch, params.q_rows) * params.tokens;
+  let own = row_of(batch, params.k_rows);
   let sources = min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
-  let keys = ((row_of(batch, params.k_rows) * params.sources + sources) * HEADS + head) * DIM;
+  let keys = vec4u(memory_of(own, sources.x, head), memory_of(own, sources.y, head), memory_of(own, sources.z, head), memory_of(own, sources.w, head));
   let starts = Starts(
     vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
     vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
@@ -465,6 +533,16 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(batch, query + 13u, head, source, total.r13);
   store(batch, query + 14u, head, source, total.r14);
   store(batch, query + 15u, head, source, total.r15);
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of HEADS / GROUP heads of DIM.
+//
+// The first \`prefix\` sources are the same for all rows. GROUP query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (HEADS / GROUP) + head / GROUP) * DIM;
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -535,28 +613,68 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 fn from_lane_0(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u), subgroupBroadcast(v.d, 0u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 0u), subgroupBroadcast(v.a.y, 0u), subgroupBroadcast(v.a.z, 0u), subgroupBroadcast(v.a.w, 0u)),
+    vec4f(subgroupBroadcast(v.b.x, 0u), subgroupBroadcast(v.b.y, 0u), subgroupBroadcast(v.b.z, 0u), subgroupBroadcast(v.b.w, 0u)),
+    vec4f(subgroupBroadcast(v.c.x, 0u), subgroupBroadcast(v.c.y, 0u), subgroupBroadcast(v.c.z, 0u), subgroupBroadcast(v.c.w, 0u)),
+    vec4f(subgroupBroadcast(v.d.x, 0u), subgroupBroadcast(v.d.y, 0u), subgroupBroadcast(v.d.z, 0u), subgroupBroadcast(v.d.w, 0u)),
+  );
 }
 fn from_lane_1(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u), subgroupBroadcast(v.d, 1u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 1u), subgroupBroadcast(v.a.y, 1u), subgroupBroadcast(v.a.z, 1u), subgroupBroadcast(v.a.w, 1u)),
+    vec4f(subgroupBroadcast(v.b.x, 1u), subgroupBroadcast(v.b.y, 1u), subgroupBroadcast(v.b.z, 1u), subgroupBroadcast(v.b.w, 1u)),
+    vec4f(subgroupBroadcast(v.c.x, 1u), subgroupBroadcast(v.c.y, 1u), subgroupBroadcast(v.c.z, 1u), subgroupBroadcast(v.c.w, 1u)),
+    vec4f(subgroupBroadcast(v.d.x, 1u), subgroupBroadcast(v.d.y, 1u), subgroupBroadcast(v.d.z, 1u), subgroupBroadcast(v.d.w, 1u)),
+  );
 }
 fn from_lane_2(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u), subgroupBroadcast(v.d, 2u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 2u), subgroupBroadcast(v.a.y, 2u), subgroupBroadcast(v.a.z, 2u), subgroupBroadcast(v.a.w, 2u)),
+    vec4f(subgroupBroadcast(v.b.x, 2u), subgroupBroadcast(v.b.y, 2u), subgroupBroadcast(v.b.z, 2u), subgroupBroadcast(v.b.w, 2u)),
+    vec4f(subgroupBroadcast(v.c.x, 2u), subgroupBroadcast(v.c.y, 2u), subgroupBroadcast(v.c.z, 2u), subgroupBroadcast(v.c.w, 2u)),
+    vec4f(subgroupBroadcast(v.d.x, 2u), subgroupBroadcast(v.d.y, 2u), subgroupBroadcast(v.d.z, 2u), subgroupBroadcast(v.d.w, 2u)),
+  );
 }
 fn from_lane_3(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u), subgroupBroadcast(v.d, 3u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 3u), subgroupBroadcast(v.a.y, 3u), subgroupBroadcast(v.a.z, 3u), subgroupBroadcast(v.a.w, 3u)),
+    vec4f(subgroupBroadcast(v.b.x, 3u), subgroupBroadcast(v.b.y, 3u), subgroupBroadcast(v.b.z, 3u), subgroupBroadcast(v.b.w, 3u)),
+    vec4f(subgroupBroadcast(v.c.x, 3u), subgroupBroadcast(v.c.y, 3u), subgroupBroadcast(v.c.z, 3u), subgroupBroadcast(v.c.w, 3u)),
+    vec4f(subgroupBroadcast(v.d.x, 3u), subgroupBroadcast(v.d.y, 3u), subgroupBroadcast(v.d.z, 3u), subgroupBroadcast(v.d.w, 3u)),
+  );
 }
 fn from_lane_4(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u), subgroupBroadcast(v.d, 4u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 4u), subgroupBroadcast(v.a.y, 4u), subgroupBroadcast(v.a.z, 4u), subgroupBroadcast(v.a.w, 4u)),
+    vec4f(subgroupBroadcast(v.b.x, 4u), subgroupBroadcast(v.b.y, 4u), subgroupBroadcast(v.b.z, 4u), subgroupBroadcast(v.b.w, 4u)),
+    vec4f(subgroupBroadcast(v.c.x, 4u), subgroupBroadcast(v.c.y, 4u), subgroupBroadcast(v.c.z, 4u), subgroupBroadcast(v.c.w, 4u)),
+    vec4f(subgroupBroadcast(v.d.x, 4u), subgroupBroadcast(v.d.y, 4u), subgroupBroadcast(v.d.z, 4u), subgroupBroadcast(v.d.w, 4u)),
+  );
 }
 fn from_lane_5(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u), subgroupBroadcast(v.d, 5u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 5u), subgroupBroadcast(v.a.y, 5u), subgroupBroadcast(v.a.z, 5u), subgroupBroadcast(v.a.w, 5u)),
+    vec4f(subgroupBroadcast(v.b.x, 5u), subgroupBroadcast(v.b.y, 5u), subgroupBroadcast(v.b.z, 5u), subgroupBroadcast(v.b.w, 5u)),
+    vec4f(subgroupBroadcast(v.c.x, 5u), subgroupBroadcast(v.c.y, 5u), subgroupBroadcast(v.c.z, 5u), subgroupBroadcast(v.c.w, 5u)),
+    vec4f(subgroupBroadcast(v.d.x, 5u), subgroupBroadcast(v.d.y, 5u), subgroupBroadcast(v.d.z, 5u), subgroupBroadcast(v.d.w, 5u)),
+  );
 }
 fn from_lane_6(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u), subgroupBroadcast(v.d, 6u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 6u), subgroupBroadcast(v.a.y, 6u), subgroupBroadcast(v.a.z, 6u), subgroupBroadcast(v.a.w, 6u)),
+    vec4f(subgroupBroadcast(v.b.x, 6u), subgroupBroadcast(v.b.y, 6u), subgroupBroadcast(v.b.z, 6u), subgroupBroadcast(v.b.w, 6u)),
+    vec4f(subgroupBroadcast(v.c.x, 6u), subgroupBroadcast(v.c.y, 6u), subgroupBroadcast(v.c.z, 6u), subgroupBroadcast(v.c.w, 6u)),
+    vec4f(subgroupBroadcast(v.d.x, 6u), subgroupBroadcast(v.d.y, 6u), subgroupBroadcast(v.d.z, 6u), subgroupBroadcast(v.d.w, 6u)),
+  );
 }
 fn from_lane_7(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u), subgroupBroadcast(v.d, 7u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 7u), subgroupBroadcast(v.a.y, 7u), subgroupBroadcast(v.a.z, 7u), subgroupBroadcast(v.a.w, 7u)),
+    vec4f(subgroupBroadcast(v.b.x, 7u), subgroupBroadcast(v.b.y, 7u), subgroupBroadcast(v.b.z, 7u), subgroupBroadcast(v.b.w, 7u)),
+    vec4f(subgroupBroadcast(v.c.x, 7u), subgroupBroadcast(v.c.y, 7u), subgroupBroadcast(v.c.z, 7u), subgroupBroadcast(v.c.w, 7u)),
+    vec4f(subgroupBroadcast(v.d.x, 7u), subgroupBroadcast(v.d.y, 7u), subgroupBroadcast(v.d.z, 7u), subgroupBroadcast(v.d.w, 7u)),
+  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -573,27 +691,29 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-scores.wgsl */
-export const attentionScores: Shader<"q" | "k" | "y", { WG?: number; HEADS: number; DIM: number; CAUSAL: boolean }, "count" | "q_rows" | "k_rows" | "tokens" | "sources" | "scale" | "minus_infinity"> = {
+export const attentionScores: Shader<"q" | "k" | "y", { WG?: number; HEADS: number; GROUP: number; DIM: number; CAUSAL: boolean }, "count" | "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "scale" | "minus_infinity"> = {
   name: "attention-scores",
   bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"count","type":"u32"},{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  params: [{"name":"count","type":"u32"},{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
   code: {
     plain: `requires immediate_address_space;
 // Attention scores for GPUs: y = scale q k^T per head, and -inf where a later token would be seen (CAUSAL)
 //
-//   q [q_rows, tokens, HEADS, DIM]   k [k_rows, sources, HEADS, DIM]   y [rows, HEADS, tokens, sources]
+//   q [q_rows, tokens, HEADS, DIM]   k (lib/memory.wgsl)   y [rows, HEADS, tokens, sources]
 //
 // One invocation a score; neighbouring invocations share their query.
 //
+// use lib/memory.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
 override HEADS: u32;
+override GROUP: u32;
 override DIM: u32;
 override CAUSAL: bool;
 
 struct Params {
-  count: u32, q_rows: u32, k_rows: u32, tokens: u32, sources: u32, scale: f32, minus_infinity: f32,
+  count: u32, q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, scale: f32, minus_infinity: f32,
 }
 var<immediate> params: Params;
 
@@ -610,7 +730,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let head = i / params.sources / params.tokens % HEADS;
   let row = i / params.sources / params.tokens / HEADS;
   let query = ((row_of(row, params.q_rows) * params.tokens + token) * HEADS + head) * DIM;
-  let key = ((row_of(row, params.k_rows) * params.sources + source) * HEADS + head) * DIM;
+  let key = memory_of(row_of(row, params.k_rows), source, head);
   var parts = vec4f();
   for (var d = 0u; d < DIM; d += 4u) {
     let a = vec4f(q[query + d], q[query + d + 1u], q[query + d + 2u], q[query + d + 3u]);
@@ -620,6 +740,16 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let score = ((parts.x + parts.y) + (parts.z + parts.w)) * params.scale;
   let hidden = CAUSAL && source + params.tokens > token + params.sources;
   y[i] = select(score, params.minus_infinity, hidden);
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of HEADS / GROUP heads of DIM.
+//
+// The first \`prefix\` sources are the same for all rows. GROUP query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (HEADS / GROUP) + head / GROUP) * DIM;
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -663,6 +793,84 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let i = linear_group(id, count) * WG + lane;
   if (i >= params.count) { return; }
   y[i] = x[i / params.width * params.x_width + params.first + i % params.width];
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/gated-silu.wgsl */
+export const gatedSilu: Shader<"gate" | "up" | "y", { WG?: number; SILU: boolean; UP: boolean }, "count" | "row_size" | "gate_rows" | "up_rows"> = {
+  name: "gated-silu",
+  bindings: [{"name":"gate","kind":"read"},{"name":"up","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"row_size","type":"u32"},{"name":"gate_rows","type":"u32"},{"name":"up_rows","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// LLaMA's gate: y = silu(gate) up,  silu(g) = g sigmoid(g)
+//
+//   gate [gate_rows, row_size]   up [up_rows, row_size] (bound to gate without UP)   y [rows, row_size]
+//
+// Without UP it is silu alone, without SILU the product alone: the two halves, one after the other, give the same bits.
+//
+// use lib/swish.wgsl
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+override SILU: bool;
+override UP: bool;
+
+struct Params { count: u32, row_size: u32, gate_rows: u32, up_rows: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> gate: array<f32>;
+@group(0) @binding(1) var<storage, read> up: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let row = i / params.row_size;
+  let within = i % params.row_size;
+  var value = gate[row_of(row, params.gate_rows) * params.row_size + within];
+  if (SILU) { value = times_sigmoid(value, value); }
+  if (UP) { value *= up[row_of(row, params.up_rows) * params.row_size + within]; }
+  y[i] = value;
+}
+
+// x sigmoid(s) with the exponential of a negative number only, so that nothing overflows.
+// use lib/exp.wgsl
+
+fn times_sigmoid(x: f32, s: f32) -> f32 {
+  let e = exp_exact(-abs(s));
+  return select(x, x * e, s < 0.0) / (1.0 + e);
+}
+
+// exp(x) within 1 ulp of float32 on every adapter; the built-in is off by more on some of them.
+//
+//   exp(x) = 2^n exp(r),  n = round(x / ln 2),  r = x - n ln 2 in two steps,  |r| <= ln 2 / 2
+//
+// Below -87 the result is 0 (no subnormal numbers), above 88.72 it is not needed here.
+// Coefficients: fit-coefficients.py.
+fn exp_exact(x: f32) -> f32 {
+  let n = round(max(x, -87.0) * 1.44269504);
+  let r = fma(n, -1.4286068e-6, fma(n, -0.69314575, max(x, -87.0)));
+  var p = fma(r, 0.0013821025, 0.00836867);
+  p = fma(p, r, 0.041668262);
+  p = fma(p, r, 0.16666521);
+  p = fma(p, r, 0.49999994);
+  let e = fma(r * r, p, r) + 1.0;
+  let scaled = bitcast<f32>(bitcast<u32>(e) + (bitcast<u32>(i32(n)) << 23u));
+  return select(scaled, 0.0, x < -87.0);
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -1603,28 +1811,68 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 fn from_lane_0(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u), subgroupBroadcast(v.d, 0u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 0u), subgroupBroadcast(v.a.y, 0u), subgroupBroadcast(v.a.z, 0u), subgroupBroadcast(v.a.w, 0u)),
+    vec4f(subgroupBroadcast(v.b.x, 0u), subgroupBroadcast(v.b.y, 0u), subgroupBroadcast(v.b.z, 0u), subgroupBroadcast(v.b.w, 0u)),
+    vec4f(subgroupBroadcast(v.c.x, 0u), subgroupBroadcast(v.c.y, 0u), subgroupBroadcast(v.c.z, 0u), subgroupBroadcast(v.c.w, 0u)),
+    vec4f(subgroupBroadcast(v.d.x, 0u), subgroupBroadcast(v.d.y, 0u), subgroupBroadcast(v.d.z, 0u), subgroupBroadcast(v.d.w, 0u)),
+  );
 }
 fn from_lane_1(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u), subgroupBroadcast(v.d, 1u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 1u), subgroupBroadcast(v.a.y, 1u), subgroupBroadcast(v.a.z, 1u), subgroupBroadcast(v.a.w, 1u)),
+    vec4f(subgroupBroadcast(v.b.x, 1u), subgroupBroadcast(v.b.y, 1u), subgroupBroadcast(v.b.z, 1u), subgroupBroadcast(v.b.w, 1u)),
+    vec4f(subgroupBroadcast(v.c.x, 1u), subgroupBroadcast(v.c.y, 1u), subgroupBroadcast(v.c.z, 1u), subgroupBroadcast(v.c.w, 1u)),
+    vec4f(subgroupBroadcast(v.d.x, 1u), subgroupBroadcast(v.d.y, 1u), subgroupBroadcast(v.d.z, 1u), subgroupBroadcast(v.d.w, 1u)),
+  );
 }
 fn from_lane_2(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u), subgroupBroadcast(v.d, 2u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 2u), subgroupBroadcast(v.a.y, 2u), subgroupBroadcast(v.a.z, 2u), subgroupBroadcast(v.a.w, 2u)),
+    vec4f(subgroupBroadcast(v.b.x, 2u), subgroupBroadcast(v.b.y, 2u), subgroupBroadcast(v.b.z, 2u), subgroupBroadcast(v.b.w, 2u)),
+    vec4f(subgroupBroadcast(v.c.x, 2u), subgroupBroadcast(v.c.y, 2u), subgroupBroadcast(v.c.z, 2u), subgroupBroadcast(v.c.w, 2u)),
+    vec4f(subgroupBroadcast(v.d.x, 2u), subgroupBroadcast(v.d.y, 2u), subgroupBroadcast(v.d.z, 2u), subgroupBroadcast(v.d.w, 2u)),
+  );
 }
 fn from_lane_3(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u), subgroupBroadcast(v.d, 3u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 3u), subgroupBroadcast(v.a.y, 3u), subgroupBroadcast(v.a.z, 3u), subgroupBroadcast(v.a.w, 3u)),
+    vec4f(subgroupBroadcast(v.b.x, 3u), subgroupBroadcast(v.b.y, 3u), subgroupBroadcast(v.b.z, 3u), subgroupBroadcast(v.b.w, 3u)),
+    vec4f(subgroupBroadcast(v.c.x, 3u), subgroupBroadcast(v.c.y, 3u), subgroupBroadcast(v.c.z, 3u), subgroupBroadcast(v.c.w, 3u)),
+    vec4f(subgroupBroadcast(v.d.x, 3u), subgroupBroadcast(v.d.y, 3u), subgroupBroadcast(v.d.z, 3u), subgroupBroadcast(v.d.w, 3u)),
+  );
 }
 fn from_lane_4(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u), subgroupBroadcast(v.d, 4u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 4u), subgroupBroadcast(v.a.y, 4u), subgroupBroadcast(v.a.z, 4u), subgroupBroadcast(v.a.w, 4u)),
+    vec4f(subgroupBroadcast(v.b.x, 4u), subgroupBroadcast(v.b.y, 4u), subgroupBroadcast(v.b.z, 4u), subgroupBroadcast(v.b.w, 4u)),
+    vec4f(subgroupBroadcast(v.c.x, 4u), subgroupBroadcast(v.c.y, 4u), subgroupBroadcast(v.c.z, 4u), subgroupBroadcast(v.c.w, 4u)),
+    vec4f(subgroupBroadcast(v.d.x, 4u), subgroupBroadcast(v.d.y, 4u), subgroupBroadcast(v.d.z, 4u), subgroupBroadcast(v.d.w, 4u)),
+  );
 }
 fn from_lane_5(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u), subgroupBroadcast(v.d, 5u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 5u), subgroupBroadcast(v.a.y, 5u), subgroupBroadcast(v.a.z, 5u), subgroupBroadcast(v.a.w, 5u)),
+    vec4f(subgroupBroadcast(v.b.x, 5u), subgroupBroadcast(v.b.y, 5u), subgroupBroadcast(v.b.z, 5u), subgroupBroadcast(v.b.w, 5u)),
+    vec4f(subgroupBroadcast(v.c.x, 5u), subgroupBroadcast(v.c.y, 5u), subgroupBroadcast(v.c.z, 5u), subgroupBroadcast(v.c.w, 5u)),
+    vec4f(subgroupBroadcast(v.d.x, 5u), subgroupBroadcast(v.d.y, 5u), subgroupBroadcast(v.d.z, 5u), subgroupBroadcast(v.d.w, 5u)),
+  );
 }
 fn from_lane_6(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u), subgroupBroadcast(v.d, 6u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 6u), subgroupBroadcast(v.a.y, 6u), subgroupBroadcast(v.a.z, 6u), subgroupBroadcast(v.a.w, 6u)),
+    vec4f(subgroupBroadcast(v.b.x, 6u), subgroupBroadcast(v.b.y, 6u), subgroupBroadcast(v.b.z, 6u), subgroupBroadcast(v.b.w, 6u)),
+    vec4f(subgroupBroadcast(v.c.x, 6u), subgroupBroadcast(v.c.y, 6u), subgroupBroadcast(v.c.z, 6u), subgroupBroadcast(v.c.w, 6u)),
+    vec4f(subgroupBroadcast(v.d.x, 6u), subgroupBroadcast(v.d.y, 6u), subgroupBroadcast(v.d.z, 6u), subgroupBroadcast(v.d.w, 6u)),
+  );
 }
 fn from_lane_7(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u), subgroupBroadcast(v.d, 7u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 7u), subgroupBroadcast(v.a.y, 7u), subgroupBroadcast(v.a.z, 7u), subgroupBroadcast(v.a.w, 7u)),
+    vec4f(subgroupBroadcast(v.b.x, 7u), subgroupBroadcast(v.b.y, 7u), subgroupBroadcast(v.b.z, 7u), subgroupBroadcast(v.b.w, 7u)),
+    vec4f(subgroupBroadcast(v.c.x, 7u), subgroupBroadcast(v.c.y, 7u), subgroupBroadcast(v.c.z, 7u), subgroupBroadcast(v.c.w, 7u)),
+    vec4f(subgroupBroadcast(v.d.x, 7u), subgroupBroadcast(v.d.y, 7u), subgroupBroadcast(v.d.z, 7u), subgroupBroadcast(v.d.w, 7u)),
+  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -1843,28 +2091,68 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 fn from_lane_0(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 0u), subgroupBroadcast(v.b, 0u), subgroupBroadcast(v.c, 0u), subgroupBroadcast(v.d, 0u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 0u), subgroupBroadcast(v.a.y, 0u), subgroupBroadcast(v.a.z, 0u), subgroupBroadcast(v.a.w, 0u)),
+    vec4f(subgroupBroadcast(v.b.x, 0u), subgroupBroadcast(v.b.y, 0u), subgroupBroadcast(v.b.z, 0u), subgroupBroadcast(v.b.w, 0u)),
+    vec4f(subgroupBroadcast(v.c.x, 0u), subgroupBroadcast(v.c.y, 0u), subgroupBroadcast(v.c.z, 0u), subgroupBroadcast(v.c.w, 0u)),
+    vec4f(subgroupBroadcast(v.d.x, 0u), subgroupBroadcast(v.d.y, 0u), subgroupBroadcast(v.d.z, 0u), subgroupBroadcast(v.d.w, 0u)),
+  );
 }
 fn from_lane_1(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 1u), subgroupBroadcast(v.b, 1u), subgroupBroadcast(v.c, 1u), subgroupBroadcast(v.d, 1u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 1u), subgroupBroadcast(v.a.y, 1u), subgroupBroadcast(v.a.z, 1u), subgroupBroadcast(v.a.w, 1u)),
+    vec4f(subgroupBroadcast(v.b.x, 1u), subgroupBroadcast(v.b.y, 1u), subgroupBroadcast(v.b.z, 1u), subgroupBroadcast(v.b.w, 1u)),
+    vec4f(subgroupBroadcast(v.c.x, 1u), subgroupBroadcast(v.c.y, 1u), subgroupBroadcast(v.c.z, 1u), subgroupBroadcast(v.c.w, 1u)),
+    vec4f(subgroupBroadcast(v.d.x, 1u), subgroupBroadcast(v.d.y, 1u), subgroupBroadcast(v.d.z, 1u), subgroupBroadcast(v.d.w, 1u)),
+  );
 }
 fn from_lane_2(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 2u), subgroupBroadcast(v.b, 2u), subgroupBroadcast(v.c, 2u), subgroupBroadcast(v.d, 2u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 2u), subgroupBroadcast(v.a.y, 2u), subgroupBroadcast(v.a.z, 2u), subgroupBroadcast(v.a.w, 2u)),
+    vec4f(subgroupBroadcast(v.b.x, 2u), subgroupBroadcast(v.b.y, 2u), subgroupBroadcast(v.b.z, 2u), subgroupBroadcast(v.b.w, 2u)),
+    vec4f(subgroupBroadcast(v.c.x, 2u), subgroupBroadcast(v.c.y, 2u), subgroupBroadcast(v.c.z, 2u), subgroupBroadcast(v.c.w, 2u)),
+    vec4f(subgroupBroadcast(v.d.x, 2u), subgroupBroadcast(v.d.y, 2u), subgroupBroadcast(v.d.z, 2u), subgroupBroadcast(v.d.w, 2u)),
+  );
 }
 fn from_lane_3(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 3u), subgroupBroadcast(v.b, 3u), subgroupBroadcast(v.c, 3u), subgroupBroadcast(v.d, 3u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 3u), subgroupBroadcast(v.a.y, 3u), subgroupBroadcast(v.a.z, 3u), subgroupBroadcast(v.a.w, 3u)),
+    vec4f(subgroupBroadcast(v.b.x, 3u), subgroupBroadcast(v.b.y, 3u), subgroupBroadcast(v.b.z, 3u), subgroupBroadcast(v.b.w, 3u)),
+    vec4f(subgroupBroadcast(v.c.x, 3u), subgroupBroadcast(v.c.y, 3u), subgroupBroadcast(v.c.z, 3u), subgroupBroadcast(v.c.w, 3u)),
+    vec4f(subgroupBroadcast(v.d.x, 3u), subgroupBroadcast(v.d.y, 3u), subgroupBroadcast(v.d.z, 3u), subgroupBroadcast(v.d.w, 3u)),
+  );
 }
 fn from_lane_4(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 4u), subgroupBroadcast(v.b, 4u), subgroupBroadcast(v.c, 4u), subgroupBroadcast(v.d, 4u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 4u), subgroupBroadcast(v.a.y, 4u), subgroupBroadcast(v.a.z, 4u), subgroupBroadcast(v.a.w, 4u)),
+    vec4f(subgroupBroadcast(v.b.x, 4u), subgroupBroadcast(v.b.y, 4u), subgroupBroadcast(v.b.z, 4u), subgroupBroadcast(v.b.w, 4u)),
+    vec4f(subgroupBroadcast(v.c.x, 4u), subgroupBroadcast(v.c.y, 4u), subgroupBroadcast(v.c.z, 4u), subgroupBroadcast(v.c.w, 4u)),
+    vec4f(subgroupBroadcast(v.d.x, 4u), subgroupBroadcast(v.d.y, 4u), subgroupBroadcast(v.d.z, 4u), subgroupBroadcast(v.d.w, 4u)),
+  );
 }
 fn from_lane_5(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 5u), subgroupBroadcast(v.b, 5u), subgroupBroadcast(v.c, 5u), subgroupBroadcast(v.d, 5u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 5u), subgroupBroadcast(v.a.y, 5u), subgroupBroadcast(v.a.z, 5u), subgroupBroadcast(v.a.w, 5u)),
+    vec4f(subgroupBroadcast(v.b.x, 5u), subgroupBroadcast(v.b.y, 5u), subgroupBroadcast(v.b.z, 5u), subgroupBroadcast(v.b.w, 5u)),
+    vec4f(subgroupBroadcast(v.c.x, 5u), subgroupBroadcast(v.c.y, 5u), subgroupBroadcast(v.c.z, 5u), subgroupBroadcast(v.c.w, 5u)),
+    vec4f(subgroupBroadcast(v.d.x, 5u), subgroupBroadcast(v.d.y, 5u), subgroupBroadcast(v.d.z, 5u), subgroupBroadcast(v.d.w, 5u)),
+  );
 }
 fn from_lane_6(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 6u), subgroupBroadcast(v.b, 6u), subgroupBroadcast(v.c, 6u), subgroupBroadcast(v.d, 6u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 6u), subgroupBroadcast(v.a.y, 6u), subgroupBroadcast(v.a.z, 6u), subgroupBroadcast(v.a.w, 6u)),
+    vec4f(subgroupBroadcast(v.b.x, 6u), subgroupBroadcast(v.b.y, 6u), subgroupBroadcast(v.b.z, 6u), subgroupBroadcast(v.b.w, 6u)),
+    vec4f(subgroupBroadcast(v.c.x, 6u), subgroupBroadcast(v.c.y, 6u), subgroupBroadcast(v.c.z, 6u), subgroupBroadcast(v.c.w, 6u)),
+    vec4f(subgroupBroadcast(v.d.x, 6u), subgroupBroadcast(v.d.y, 6u), subgroupBroadcast(v.d.z, 6u), subgroupBroadcast(v.d.w, 6u)),
+  );
 }
 fn from_lane_7(v: Rows) -> Rows {
-  return Rows(subgroupBroadcast(v.a, 7u), subgroupBroadcast(v.b, 7u), subgroupBroadcast(v.c, 7u), subgroupBroadcast(v.d, 7u));
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 7u), subgroupBroadcast(v.a.y, 7u), subgroupBroadcast(v.a.z, 7u), subgroupBroadcast(v.a.w, 7u)),
+    vec4f(subgroupBroadcast(v.b.x, 7u), subgroupBroadcast(v.b.y, 7u), subgroupBroadcast(v.b.z, 7u), subgroupBroadcast(v.b.w, 7u)),
+    vec4f(subgroupBroadcast(v.c.x, 7u), subgroupBroadcast(v.c.y, 7u), subgroupBroadcast(v.c.z, 7u), subgroupBroadcast(v.c.w, 7u)),
+    vec4f(subgroupBroadcast(v.d.x, 7u), subgroupBroadcast(v.d.y, 7u), subgroupBroadcast(v.d.z, 7u), subgroupBroadcast(v.d.w, 7u)),
+  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -2028,6 +2316,272 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let py = patch_index / side * params.patch_side + element % area / params.patch_side;
   let px = patch_index % side * params.patch_side + element % params.patch_side;
   y[i] = pixels[((row * 3u + channel) * params.size + py) * params.size + px];
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/quick-gelu.wgsl */
+export const quickGelu: Shader<"x" | "y", { WG?: number }, "count"> = {
+  name: "quick-gelu",
+  bindings: [{"name":"x","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// The GELU that CLIP was trained with: y = x sigmoid(1.702 x)
+//
+//   x, y  [count]
+//
+// use lib/swish.wgsl
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params { count: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  y[i] = times_sigmoid(x[i], 1.702 * x[i]);
+}
+
+// x sigmoid(s) with the exponential of a negative number only, so that nothing overflows.
+// use lib/exp.wgsl
+
+fn times_sigmoid(x: f32, s: f32) -> f32 {
+  let e = exp_exact(-abs(s));
+  return select(x, x * e, s < 0.0) / (1.0 + e);
+}
+
+// exp(x) within 1 ulp of float32 on every adapter; the built-in is off by more on some of them.
+//
+//   exp(x) = 2^n exp(r),  n = round(x / ln 2),  r = x - n ln 2 in two steps,  |r| <= ln 2 / 2
+//
+// Below -87 the result is 0 (no subnormal numbers), above 88.72 it is not needed here.
+// Coefficients: fit-coefficients.py.
+fn exp_exact(x: f32) -> f32 {
+  let n = round(max(x, -87.0) * 1.44269504);
+  let r = fma(n, -1.4286068e-6, fma(n, -0.69314575, max(x, -87.0)));
+  var p = fma(r, 0.0013821025, 0.00836867);
+  p = fma(p, r, 0.041668262);
+  p = fma(p, r, 0.16666521);
+  p = fma(p, r, 0.49999994);
+  let e = fma(r * r, p, r) + 1.0;
+  let scaled = bitcast<f32>(bitcast<u32>(e) + (bitcast<u32>(i32(n)) << 23u));
+  return select(scaled, 0.0, x < -87.0);
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/rms-norm.wgsl */
+export const rmsNorm: Shader<"x" | "weight" | "y", { WG: number; WIDTH: number; EPS: number }, "vectors"> = {
+  name: "rms-norm",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"}],
+  code: {
+    subgroup: `enable subgroups;
+requires immediate_address_space;
+// Root-mean-square norm over the last axis: y = x / sqrt(mean(x^2) + EPS) * weight
+//
+//   x, y    [vectors, WIDTH]
+//   weight  [WIDTH]
+//
+// One workgroup per vector.
+//
+// use lib/reduce.wgsl
+// use lib/grid.wgsl
+
+override WG: u32;
+override WIDTH: u32;
+override EPS: f32;
+
+struct Params { vectors: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let vector = linear_group(id, count);
+  if (vector >= params.vectors) { return; }
+  let at = vector * WIDTH;
+  var squares = 0.0;
+  for (var i = lane; i < WIDTH; i += WG) { squares += x[at + i] * x[at + i]; }
+  let scale = 1.0 / sqrt(group_sum(squares, lane) / f32(WIDTH) + EPS);
+  for (var i = lane; i < WIDTH; i += WG) { y[at + i] = x[at + i] * scale * weight[i]; }
+}
+
+// Sums and maxima over a workgroup that is one subgroup: no barrier, no workgroup memory.
+// For software adapters, where a barrier costs more than the sum.
+
+fn group_sum(value: f32, lane: u32) -> f32 { return subgroupAdd(value); }
+
+fn group_max(value: f32, lane: u32) -> f32 { return subgroupMax(value); }
+
+fn group_min_index(value: u32, lane: u32) -> u32 { return subgroupMin(value); }
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+    workgroup: `requires immediate_address_space;
+// Root-mean-square norm over the last axis: y = x / sqrt(mean(x^2) + EPS) * weight
+//
+//   x, y    [vectors, WIDTH]
+//   weight  [WIDTH]
+//
+// One workgroup per vector.
+//
+// use lib/reduce.wgsl
+// use lib/grid.wgsl
+
+override WG: u32;
+override WIDTH: u32;
+override EPS: f32;
+
+struct Params { vectors: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let vector = linear_group(id, count);
+  if (vector >= params.vectors) { return; }
+  let at = vector * WIDTH;
+  var squares = 0.0;
+  for (var i = lane; i < WIDTH; i += WG) { squares += x[at + i] * x[at + i]; }
+  let scale = 1.0 / sqrt(group_sum(squares, lane) / f32(WIDTH) + EPS);
+  for (var i = lane; i < WIDTH; i += WG) { y[at + i] = x[at + i] * scale * weight[i]; }
+}
+
+// Sums and maxima over a workgroup by a tree in workgroup memory: needs no subgroups. WG is a power of two.
+
+var<workgroup> tree: array<f32, WG>;
+var<workgroup> index_tree: array<u32, WG>;
+
+fn group_sum(value: f32, lane: u32) -> f32 {
+  tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { tree[lane] += tree[lane + half]; }
+  }
+  let total = workgroupUniformLoad(&tree[0]);
+  workgroupBarrier();
+  return total;
+}
+
+fn group_max(value: f32, lane: u32) -> f32 {
+  tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { tree[lane] = max(tree[lane], tree[lane + half]); }
+  }
+  let largest = workgroupUniformLoad(&tree[0]);
+  workgroupBarrier();
+  return largest;
+}
+
+fn group_min_index(value: u32, lane: u32) -> u32 {
+  index_tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { index_tree[lane] = min(index_tree[lane], index_tree[lane + half]); }
+  }
+  let smallest = workgroupUniformLoad(&index_tree[0]);
+  workgroupBarrier();
+  return smallest;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/rotary.wgsl */
+export const rotary: Shader<"x" | "cos_table" | "sin_table" | "y", { WG?: number; HEADS: number; DIM: number }, "count" | "tokens" | "x_rows" | "cos_rows" | "sin_rows"> = {
+  name: "rotary",
+  bindings: [{"name":"x","kind":"read"},{"name":"cos_table","kind":"read"},{"name":"sin_table","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"tokens","type":"u32"},{"name":"x_rows","type":"u32"},{"name":"cos_rows","type":"u32"},{"name":"sin_rows","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Rotary position embedding: y[d] = x[d] cos[d] + r[d] sin[d],  r = [-second half of x, first half of x]
+//
+//   x [x_rows, tokens, HEADS, DIM]   cos [cos_rows, tokens, DIM]   sin [sin_rows, tokens, DIM]   y [rows, tokens, HEADS, DIM]
+//
+// The angles come as tables, because the model's are those of float32 arithmetic in one order.
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+override HEADS: u32;
+override DIM: u32;
+
+struct Params { count: u32, tokens: u32, x_rows: u32, cos_rows: u32, sin_rows: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> cos_table: array<f32>;
+@group(0) @binding(2) var<storage, read> sin_table: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let d = i % DIM;
+  let head = i / DIM % HEADS;
+  let token = i / DIM / HEADS % params.tokens;
+  let row = i / DIM / HEADS / params.tokens;
+  let at = ((row_of(row, params.x_rows) * params.tokens + token) * HEADS + head) * DIM + d;
+  let first = d < DIM / 2u;
+  let other = x[select(at - DIM / 2u, at + DIM / 2u, first)];
+  let turned = select(other, -other, first) * sin_table[(row_of(row, params.sin_rows) * params.tokens + token) * DIM + d];
+  y[i] = fma(x[at], cos_table[(row_of(row, params.cos_rows) * params.tokens + token) * DIM + d], turned);
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -2268,6 +2822,62 @@ fn exp_exact(x: f32) -> f32 {
   let e = fma(r * r, p, r) + 1.0;
   let scaled = bitcast<f32>(bitcast<u32>(e) + (bitcast<u32>(i32(n)) << 23u));
   return select(scaled, 0.0, x < -87.0);
+}
+`,
+  },
+};
+
+/** shaders/splice.wgsl */
+export const splice: Shader<"x" | "guest" | "y", { WG?: number }, "count" | "width" | "tokens" | "x_tokens" | "first" | "removed" | "inserted" | "x_rows" | "guest_rows"> = {
+  name: "splice",
+  bindings: [{"name":"x","kind":"read"},{"name":"guest","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"count","type":"u32"},{"name":"width","type":"u32"},{"name":"tokens","type":"u32"},{"name":"x_tokens","type":"u32"},{"name":"first","type":"u32"},{"name":"removed","type":"u32"},{"name":"inserted","type":"u32"},{"name":"x_rows","type":"u32"},{"name":"guest_rows","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Some tokens give way to others: y = [x[.. first], guest, x[first + removed ..]]
+//
+//   x [x_rows, x_tokens, width]   guest [guest_rows, inserted, width]   y [rows, tokens, width]
+//
+// Puts the picture's states among the words, and shared keys and values before those of the rows.
+//
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+struct Params {
+  count: u32, width: u32, tokens: u32, x_tokens: u32, first: u32, removed: u32, inserted: u32, x_rows: u32, guest_rows: u32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> guest: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  if (i >= params.count) { return; }
+  let column = i % params.width;
+  let token = i / params.width % params.tokens;
+  let row = i / params.width / params.tokens;
+  let host = row_of(row, params.x_rows) * params.x_tokens;
+  if (token >= params.first && token < params.first + params.inserted) {
+    let own = row_of(row, params.guest_rows) * params.inserted + token - params.first;
+    y[i] = guest[own * params.width + column];
+  } else {
+    let own = host + select(token + params.removed - params.inserted, token, token < params.first);
+    y[i] = x[own * params.width + column];
+  }
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
 }
 `,
   },

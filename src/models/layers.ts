@@ -4,6 +4,8 @@ import { gather } from "../kernels/gather.ts";
 import { gelu as geluKernel } from "../kernels/gelu.ts";
 import { layerNorm as layerNormKernel } from "../kernels/layer-norm.ts";
 import { matmul } from "../kernels/matmul.ts";
+import { quickGelu as quickGeluKernel } from "../kernels/quick-gelu.ts";
+import { rmsNorm as rmsNormKernel } from "../kernels/rms-norm.ts";
 import { size, type Tensor } from "../kernels/tensor.ts";
 import type { Scope } from "./scope.ts";
 
@@ -11,10 +13,16 @@ type Place = Pick<Scope<never>, "gpu" | "weights" | "path">;
 
 const under = ({ path }: Place, name: string) => (path === "" ? name : `${path}.${name}`);
 
-/** x [..., inputs] through the linear layer `name`: [..., outputs]. */
-export function linear(at: Place, name: string, x: Tensor, outputs: number, biasName = `${name}.bias`): Tensor {
+/** x [..., inputs] through the linear layer `name`: [..., outputs]; `biasName` null where it has no bias. */
+export function linear(
+  at: Place,
+  name: string,
+  x: Tensor,
+  outputs: number,
+  biasName: string | null = `${name}.bias`,
+): Tensor {
   const weight = at.weights.matrix(under(at, `${name}.weight`), outputs, x.shape.at(-1)!);
-  const bias = at.weights.vector(under(at, biasName), [outputs]);
+  const bias = biasName === null ? undefined : at.weights.vector(under(at, biasName), [outputs]);
   return matmul(at.gpu, under(at, name), x, weight, bias);
 }
 
@@ -26,7 +34,15 @@ export function layerNorm(at: Place, name: string, x: Tensor, eps: number, resid
   return layerNormKernel(at.gpu, under(at, name), x, weight, bias, eps, residual);
 }
 
+/** Root-mean-square norm `name` of x. */
+export function rmsNorm(at: Place, name: string, x: Tensor, eps: number): Tensor {
+  const weight = at.weights.vector(under(at, `${name}.weight`), [x.shape.at(-1)!]);
+  return rmsNormKernel(at.gpu, under(at, name), x, weight, eps);
+}
+
 export const gelu = (at: Place, x: Tensor): Tensor => geluKernel(at.gpu, `gelu(${x.label})`, x);
+
+export const quickGelu = (at: Place, x: Tensor): Tensor => quickGeluKernel(at.gpu, `quickGelu(${x.label})`, x);
 
 /** Rows of the embedding table `name`: ids [1, T] to [1, T, width]. */
 export function embed(at: Place, name: string, ids: Tensor, entries: number, width: number): Tensor {
@@ -36,6 +52,14 @@ export function embed(at: Place, name: string, ids: Tensor, entries: number, wid
 /** Columns first .. first + width. */
 export const columns = (at: Place, x: Tensor, first: number, width: number): Tensor =>
   columnsKernel(at.gpu, `${x.label}[${first}…]`, x, first, width);
+
+/** Tokens first .. first + count - 1 of x [B, T, ...]. */
+export function tokens(at: Place, x: Tensor, first: number, count: number): Tensor {
+  const [rows, total, ...rest] = x.shape as [number, number, ...number[]];
+  const width = size(rest);
+  const flat = { ...x, shape: [rows, total * width] };
+  return { ...columns(at, flat, first * width, count * width), shape: [rows, count, ...rest] };
+}
 
 /** x [B, T, heads·D] seen as [B, T, heads, D]: the same memory. */
 export function heads(x: Tensor, count: number): Tensor {

@@ -12,8 +12,19 @@ export interface Input {
   /** Names the picture by its content: runs that look at the same picture share what the vision tower made of it. */
   readonly imageKey: string;
   readonly ids: readonly number[];
+  /** Where one of the ids stands for the picture: the language model reads that many vectors in its place. */
+  readonly picture?: { readonly at: number; readonly tokens: number };
   /** The question's tokens and words; absent when the ids were given as they are. */
   readonly text?: EncodedText;
+}
+
+export interface ForwardOptions {
+  /**
+   * For a language model that reads the picture among the words: compute its positions from this one on. Keys and values
+   * of the earlier ones are remembered from a run of the same prompt without a tap. The sites then hold these tokens
+   * only, with the same bits as in the whole forward; the word table and the picture's sites stay whole.
+   */
+  readonly firstToken?: number;
 }
 
 /** What to make an input from. */
@@ -53,10 +64,10 @@ export interface Model {
    * Records a forward and returns the logits [rows, 1, V] of the answer position; the caller releases them.
    * Must be called within `gpu.frame`, or the result be released.
    */
-  forward(input: Input, tap: Tap): Tensor;
+  forward(input: Input, tap: Tap, options?: ForwardOptions): Tensor;
   /** One forward; `capture` are site names or patterns. */
   run(input: Input, options?: { capture?: readonly string[] }): Promise<RunResult>;
-  /** The greedy answer: ids from the start token on, and text. */
+  /** The greedy answer: its text, and its ids, with the start token where the answer has one of its own. */
   generate(
     input: Input,
     options?: { maxTokens?: number; signal?: AbortSignal },
@@ -66,7 +77,7 @@ export interface Model {
   /** Ids of a text's word pieces, without special tokens. */
   pieces(text: string): number[];
   tokenText(id: number): string;
-  /** Sites with their stored shapes, batch first, for a question of this many tokens. */
-  shapes(tokens: number): ReadonlyMap<string, readonly number[]>;
+  /** Sites with their stored shapes, batch first, for a question of this many tokens, from `firstToken` on. */
+  shapes(tokens: number, firstToken?: number): ReadonlyMap<string, readonly number[]>;
   close(): void;
 }

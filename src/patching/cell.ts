@@ -113,11 +113,13 @@ const layouts: Record<Axes, (shape: readonly number[]) => Layout> = {
   "token hidden": tokenFirst,
   "token mlp": tokenFirst,
   "token qkv": tokenFirst,
+  "token dim": tokenFirst,
   "token vocab": tokenFirst,
   "token head dim": tokenHead,
   "head token dim": tokenHead,
   "head token source": headFirst,
   "head token hidden": headFirst,
+  hidden: ([width]) => tokenFirst([1, width!]),
 };
 
 function check(site: string, what: string, index: number | null, count: number): void {

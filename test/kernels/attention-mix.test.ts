@@ -76,6 +76,42 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     expect(one).toEqual(all.slice(0, 7 * 48));
     expect(await run(gpu, last.probs, last.v, { probs: [1, 7], v: [1, 137], ...shape })).toEqual(all.slice(4 * 7 * 48));
   });
+
+  test.for([1, 3])(
+    "heads that share a value head have the bits of values that are repeated (%i rows)",
+    async (rows) => {
+      const [probs, v] = [noise(rows * 6 * 5 * 19, 1), noise(rows * 19 * 2 * 16, 2)];
+      const mixed = (valueHeads: number, values: Float32Array) =>
+        compute(gpu, () => {
+          const weights = gpu.upload("probs", [rows, 6, 5, 19], probs);
+          return attentionMix(gpu, "z", weights, gpu.upload("v", [rows, 19, valueHeads, 16], values));
+        });
+      const repeated = Float32Array.from({ length: 3 * v.length }, (_, i) => v[Math.floor(i / 48) * 16 + (i % 16)]!);
+      expect(await mixed(2, v)).toEqual(await mixed(6, repeated));
+    },
+  );
+
+  test.for([
+    [1, 1],
+    [1, 36],
+    [3, 17],
+    [3, 32],
+  ] as const)("%i rows with the first %i values from the past have the bits of whole values", async ([rows, past]) => {
+    const [probs, v] = [noise(3 * 4 * 4 * 37, 1), noise(rows * 37 * 2 * 16, 2)];
+    const width = 2 * 16;
+    for (let row = 1; row < rows; row++) v.copyWithin(row * 37 * width, 0, past * width);
+    const own = v.filter((_, i) => Math.floor(i / width) % 37 >= past);
+    const [whole, split] = [false, true].map((remembered) =>
+      compute(gpu, () => {
+        const weights = gpu.upload("probs", [3, 4, 4, 37], probs);
+        if (!remembered) return attentionMix(gpu, "z", weights, gpu.upload("v", [rows, 37, 2, 16], v));
+        const values = gpu.upload("v", [rows, 37 - past, 2, 16], own);
+        const memory = gpu.upload("past", [1, 37, 2, 16], v.slice(0, 37 * width));
+        return attentionMix(gpu, "z", weights, values, { memory, tokens: past });
+      }),
+    );
+    expect(await split).toEqual(await whole);
+  });
 });
 
 test("names the tensor whose shape is wrong", () => {

@@ -81,7 +81,46 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     expect(one).toEqual(all.slice(0, 3 * 7 * 37));
     expect(last).toEqual(all.slice(4 * 3 * 7 * 37));
   });
+
+  test.for([1, 3])("heads that share a key head have the bits of keys that are repeated (%i rows)", async (rows) => {
+    const [q, k] = [noise(rows * 5 * 6 * 16, 1), noise(rows * 19 * 2 * 16, 2)];
+    const scores = (keyHeads: number, keys: Float32Array) =>
+      compute(gpu, () => {
+        const queries = gpu.upload("q", [rows, 5, 6, 16], q);
+        return attentionScores(gpu, "y", queries, gpu.upload("k", [rows, 19, keyHeads, 16], keys), false);
+      });
+    expect(await scores(2, k)).toEqual(await scores(6, repeated(k, 16, 3)));
+  });
+
+  test.for([
+    [1, 1],
+    [1, 12],
+    [3, 4],
+    [3, 9],
+  ] as const)("%i rows with the first %i keys from the past have the bits of whole keys", async ([rows, past]) => {
+    const [q, k] = [noise(3 * 4 * 4 * 16, 1), noise(rows * 13 * 2 * 16, 2)];
+    const width = 2 * 16;
+    for (let row = 1; row < rows; row++) k.copyWithin(row * 13 * width, 0, past * width);
+    const own = k.filter((_, i) => Math.floor(i / width) % 13 >= past);
+    const [whole, split] = [false, true].map((remembered) =>
+      compute(gpu, () => {
+        const queries = gpu.upload("q", [3, 4, 4, 16], q);
+        if (!remembered) return attentionScores(gpu, "y", queries, gpu.upload("k", [rows, 13, 2, 16], k), true);
+        const keys = gpu.upload("k", [rows, 13 - past, 2, 16], own);
+        const memory = gpu.upload("past", [1, 13, 2, 16], k.slice(0, 13 * width));
+        return attentionScores(gpu, "y", queries, keys, true, { memory, tokens: past });
+      }),
+    );
+    expect(await split).toEqual(await whole);
+  });
 });
+
+/** Each run of `dim` numbers `count` times. */
+const repeated = (values: Float32Array, dim: number, count: number): Float32Array =>
+  Float32Array.from(
+    { length: values.length * count },
+    (_, i) => values[Math.floor(i / dim / count) * dim + (i % dim)]!,
+  );
 
 test("names the tensor whose shape is wrong", () => {
   const dry = openDry();
@@ -93,5 +132,11 @@ test("names the tensor whose shape is wrong", () => {
     attentionScores(dry, "y", dry.tensor("q", [1, 3, 2, 12]), dry.tensor("k", [1, 5, 2, 12]), false);
   }).toThrowErrorMatchingInlineSnapshot(
     `[ShapeError: attentionScores: q has shape [1, 3, 2, 12], expected [rows, tokens, heads, a multiple of 8]]`,
+  );
+  const past = { memory: dry.tensor("past", [1, 4, 2, 16]), tokens: 5 };
+  expect(() => {
+    attentionScores(dry, "y", q, dry.tensor("k", [1, 3, 2, 16]), true, past);
+  }).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: attentionScores: past has shape [1, 4, 2, 16], expected [1, at least 5, 2, 16]]`,
   );
 });

@@ -1,4 +1,4 @@
-/** Reference numbers of the miniature, made by PyTorch (test/fixtures/miniature/README.md). */
+/** Reference numbers of the miniatures, made by PyTorch (test/fixtures/miniature/README.md). */
 import { readFileSync } from "node:fs";
 import { openFile } from "#files";
 import { type Checkpoint, openSafetensors } from "../../src/models/checkpoint.ts";
@@ -23,10 +23,13 @@ export interface Case {
   sites: Record<string, SiteReference>;
 }
 
-export const readCase = (number: number): Case => JSON.parse(readFileSync(`${fixtures}/blip-${number}.json`, "utf8"));
+type Kind = "blip" | "llava";
 
-export const openTruth = async (number: number): Promise<Checkpoint> =>
-  openSafetensors(await openFile(`${fixtures}/blip-${number}.safetensors`));
+export const readCase = (number: number, kind: Kind = "blip"): Case =>
+  JSON.parse(readFileSync(`${fixtures}/${kind}-${number}.json`, "utf8"));
+
+export const openTruth = async (number: number, kind: Kind = "blip"): Promise<Checkpoint> =>
+  openSafetensors(await openFile(`${fixtures}/${kind}-${number}.safetensors`));
 
 /**
  * The claim: at most twice PyTorch float32's own error. Its recorded error is of one order of summation, so its own

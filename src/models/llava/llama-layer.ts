@@ -1,0 +1,117 @@
+/**
+ * One LLaMA layer: attend to all earlier tokens, then the gated MLP; both read a normalised copy of the residual stream
+ * and add to it. Hugging Face: LlamaDecoderLayer. B rows, T tokens, S sources, H heads, D head width.
+ */
+import { add } from "../../kernels/add.ts";
+import { attentionMix } from "../../kernels/attention-mix.ts";
+import { attentionScores, type Past } from "../../kernels/attention-scores.ts";
+import { gated, gatedSilu, silu } from "../../kernels/gated-silu.ts";
+import { type Angles, rotary } from "../../kernels/rotary.ts";
+import { softmax } from "../../kernels/softmax.ts";
+import type { Tensor } from "../../kernels/tensor.ts";
+import { heads, linear, merged, rmsNorm } from "../layers.ts";
+import { results } from "../result.ts";
+import type { Scope } from "../scope.ts";
+import type { SiteTable } from "../sites.ts";
+import type { TextConfig } from "./config.ts";
+
+/** Every site of the layer, in the order in which it is computed. */
+export const llamaLayerSites = {
+  input_layernorm: { axes: "token hidden", formula: "RMSNorm(residual stream)", norm: "after" },
+  "self_attn.q_proj": { axes: "token head dim", formula: "W_q input_layernorm, before the rotation" },
+  "self_attn.k_proj": { axes: "token head dim", formula: "W_k input_layernorm, before the rotation" },
+  "self_attn.q": {
+    axes: "head token dim",
+    formula: "q_proj turned by its position, unscaled",
+    aliases: { "self_attn.q_rope": "head token dim" },
+  },
+  "self_attn.k": {
+    axes: "head token dim",
+    formula: "k_proj turned by its position",
+    aliases: { "self_attn.k_rope": "head token dim" },
+  },
+  "self_attn.v": {
+    axes: "head token dim",
+    formula: "W_v input_layernorm, per head",
+    aliases: { "self_attn.v_proj": "token head dim" },
+  },
+  "self_attn.scores": { axes: "head token source", formula: "q·k / √D; -inf where the source comes later" },
+  "self_attn.probs": { axes: "head token source", formula: "softmax(scores)" },
+  "self_attn.z": { axes: "token head dim", formula: "probs · v, per head" },
+  "self_attn.result": { axes: "head token hidden", formula: "W_o,h z_h: what each head adds", residual: "before" },
+  self_attn: {
+    axes: "token hidden",
+    formula: "W_o z",
+    residual: "before",
+    aliases: { "self_attn.o_proj": "token hidden" },
+  },
+  resid_mid: { axes: "token hidden", formula: "residual stream + self_attn", residual: "after", norm: "before" },
+  post_attention_layernorm: { axes: "token hidden", formula: "RMSNorm(resid_mid)", norm: "after" },
+  "mlp.gate_proj": { axes: "token mlp", formula: "W_gate post_attention_layernorm" },
+  "mlp.act_fn": { axes: "token mlp", formula: "silu(mlp.gate_proj)" },
+  "mlp.up_proj": { axes: "token mlp", formula: "W_up post_attention_layernorm" },
+  "mlp.hidden": { axes: "token mlp", formula: "mlp.act_fn · mlp.up_proj" },
+  mlp: {
+    axes: "token hidden",
+    formula: "W_down mlp.hidden",
+    residual: "before",
+    aliases: { "mlp.down_proj": "token hidden" },
+  },
+} as const satisfies SiteTable;
+
+/** The layer itself. */
+export const llamaLayerOutput = {
+  "": { axes: "token hidden", formula: "resid_mid + mlp", residual: "after", norm: "before" },
+} as const;
+
+export type LlamaLayerSite = keyof typeof llamaLayerSites;
+
+/** Keys and values of a layer at the positions before the first token. */
+export interface LayerPast {
+  readonly keys: Past;
+  readonly values: Past;
+}
+
+/** x [B, T, hidden] at the positions of `angles`, after the past, to [B, T, hidden]. */
+export function llamaLayer(
+  at: Scope<LlamaLayerSite>,
+  config: TextConfig,
+  x: Tensor,
+  angles: Angles,
+  past?: LayerPast,
+): Tensor {
+  const { hiddenSize, rmsNormEps } = config;
+  const normal = at.site("input_layernorm", rmsNorm(at, "input_layernorm", x, rmsNormEps)); // [B, T, hidden]
+  const middle = at.site("resid_mid", add(at.gpu, "resid_mid", attention(at, config, normal, angles, past), x));
+  const again = rmsNorm(at, "post_attention_layernorm", middle, rmsNormEps);
+  const hidden = gate(at, config, at.site("post_attention_layernorm", again)); // [B, T, mlp]
+  const mlp = at.site("mlp", linear(at, "mlp.down_proj", hidden, hiddenSize, null)); // [B, T, hidden]
+  return add(at.gpu, at.path, mlp, middle);
+}
+
+function attention(at: Scope<LlamaLayerSite>, config: TextConfig, x: Tensor, angles: Angles, past?: LayerPast): Tensor {
+  const { hiddenSize, numAttentionHeads, numKeyValueHeads } = config;
+  const dim = hiddenSize / numAttentionHeads;
+  const part = (name: string, count: number) =>
+    heads(linear(at, `self_attn.${name}_proj`, x, count * dim, null), count);
+  const rawQ = at.site("self_attn.q_proj", part("q", numAttentionHeads)); // [B, T, H, D]
+  const rawK = at.site("self_attn.k_proj", part("k", numKeyValueHeads)); // [B, T, key heads, D]
+  const q = at.site("self_attn.q", rotary(at.gpu, "q", rawQ, angles));
+  const k = at.site("self_attn.k", rotary(at.gpu, "k", rawK, angles));
+  const v = at.site("self_attn.v", part("v", numKeyValueHeads));
+  const scores = at.site("self_attn.scores", attentionScores(at.gpu, "scores", q, k, true, past?.keys)); // [B, H, T, S]
+  const probs = at.site("self_attn.probs", softmax(at.gpu, "probs", scores));
+  const z = at.site("self_attn.z", attentionMix(at.gpu, "z", probs, v, past?.values)); // [B, T, H, D]
+  const out = linear(at, "self_attn.o_proj", merged(z), hiddenSize, null); // [B, T, hidden]
+  return at.site("self_attn", results(at, "self_attn.result", "self_attn.o_proj", z, out));
+}
+
+/** x [B, T, hidden] to [B, T, mlp]. The activation alone is a tensor only where somebody looks. */
+function gate(at: Scope<LlamaLayerSite>, { intermediateSize }: TextConfig, x: Tensor): Tensor {
+  const { gpu } = at;
+  const open = at.site("mlp.gate_proj", linear(at, "mlp.gate_proj", x, intermediateSize, null));
+  const active = at.watched("mlp.act_fn") ? at.site("mlp.act_fn", silu(gpu, "mlp.act_fn", open)) : undefined;
+  const up = at.site("mlp.up_proj", linear(at, "mlp.up_proj", x, intermediateSize, null));
+  const hidden = active ? gated(gpu, "mlp.hidden", active, up) : gatedSilu(gpu, "mlp.hidden", open, up);
+  return at.site("mlp.hidden", hidden);
+}

@@ -1,0 +1,167 @@
+/** A loaded LLaVA: what goes in, the forward with the picture remembered, the answer. */
+import { openDry } from "../../kernels/dry.ts";
+import type { Gpu } from "../../kernels/gpu.ts";
+import type { Tensor } from "../../kernels/tensor.ts";
+import { captureTap } from "../capture.ts";
+import { UserError } from "../errors.ts";
+import { type LoadedWeights, wantedWeights } from "../load-weights.ts";
+import type { ForwardOptions, Input, Model } from "../model.ts";
+import { scope, type Tap, untapped } from "../scope.ts";
+import { matchSites } from "../sites.ts";
+import type { LlavaConfig } from "./config.ts";
+import type { LlavaInputs } from "./input.ts";
+import type { LayerPast } from "./llama-layer.ts";
+import { answer, type LlavaSite, llavaSites, lookAt, positions, promptTensors, read } from "./llava.ts";
+import { promptMemory } from "./memory.ts";
+
+/** Pictures whose vectors stay on the device. */
+const REMEMBERED = 4;
+
+/** New tokens of an answer, unless told otherwise. */
+const MAX_TOKENS = 20;
+
+export function llavaModel(
+  gpu: Gpu,
+  weights: LoadedWeights,
+  config: LlavaConfig,
+  inputs: LlavaInputs,
+  identity: Pick<Model, "name" | "identify">,
+): Model {
+  const sites = llavaSites(config);
+  const pictureNames = sites.map(({ name }) => name).filter((name) => !name.startsWith("language_model."));
+  const seen = new Map<string, Tensor>();
+  const shapes = new Map<string, ReadonlyMap<string, readonly number[]>>();
+
+  const pixelTensor = ({ pixels }: Input) =>
+    gpu.upload("pixel_values", [1, 3, config.vision.imageSize, config.vision.imageSize], pixels);
+
+  function look(input: Input): Tensor {
+    const known = seen.get(input.imageKey);
+    if (known) return known;
+    const oldest = seen.keys().next().value;
+    if (seen.size >= REMEMBERED && oldest !== undefined) forget(oldest);
+    const at = scope<LlavaSite>(gpu, weights, untapped);
+    const made = gpu.keep(gpu.frame(() => lookAt(at, config, pixelTensor(input))));
+    seen.set(input.imageKey, made);
+    return made;
+  }
+
+  function forget(key: string): void {
+    gpu.release(seen.get(key)!);
+    seen.delete(key);
+  }
+
+  const tensors = ({ ids }: Input, first: number) =>
+    promptTensors(gpu, config, ids, ids.indexOf(config.imageTokenId), first);
+
+  const memory = promptMemory(gpu, config, (input, tap) => {
+    gpu.frame(() => {
+      read(scope<LlavaSite>(gpu, weights, tap), config, look(input), tensors(input, 0));
+    });
+  });
+
+  function forward(input: Input, tap: Tap, { firstToken: first = 0 }: ForwardOptions = {}): Tensor {
+    const watched = pictureNames.find((name) => tap.watches(name));
+    checkFirst(config, input, first, watched);
+    const at = scope<LlavaSite>(gpu, weights, tap);
+    return gpu.frame(() => {
+      const past = first === 0 ? undefined : memory.past(input, first);
+      const image = watched === undefined ? look(input) : lookAt(at, config, pixelTensor(input));
+      return answer(at, config, image, tensors(input, first), past);
+    });
+  }
+
+  return {
+    ...identity,
+    gpu,
+    sites,
+    layers: config.text.numHiddenLayers,
+    heads: config.text.numAttentionHeads,
+    vocabSize: config.text.vocabSize,
+    padId: inputs.padId,
+    input: (source) => inputs.read(source),
+    forward,
+    async run(input, { capture = [] } = {}) {
+      const names = matchSites(sites, capture);
+      const tap = captureTap(gpu, sites, names);
+      const logits = forward(input, tap);
+      try {
+        return { logits: await gpu.read(logits), activations: await tap.read() };
+      } finally {
+        gpu.release(logits);
+        tap.release();
+      }
+    },
+    async generate(input, { maxTokens = MAX_TOKENS, signal } = {}) {
+      const ids: number[] = [];
+      const firstToken = positions(config, input.ids.length) - 1;
+      while (ids.length < maxTokens && ids.at(-1) !== config.text.eosTokenId) {
+        signal?.throwIfAborted();
+        const logits = forward({ ...input, ids: [...input.ids, ...ids] }, untapped, { firstToken });
+        ids.push(largest(await gpu.read(logits)));
+        gpu.release(logits);
+      }
+      return { ids, text: inputs.decode(ids) };
+    },
+    findWord: (input, word) => inputs.findWord(input, word),
+    pieces: (text) => inputs.pieces(text),
+    tokenText: (id) => inputs.tokenText(id),
+    shapes(tokens, firstToken = 0) {
+      const key = `${tokens} ${firstToken}`;
+      const known = shapes.get(key) ?? dryForward(config, tokens, firstToken).shapes;
+      shapes.set(key, known);
+      return known;
+    },
+    close() {
+      memory.release();
+      for (const key of [...seen.keys()]) forget(key);
+      weights.release();
+    },
+  };
+}
+
+/** What is replaced in the picture would change the keys and values of the positions that the run leaves out. */
+function checkFirst(config: LlavaConfig, { ids }: Input, first: number, watched: string | undefined): void {
+  const last = positions(config, ids.length) - 1;
+  if (!Number.isInteger(first) || first < 0 || first > last) {
+    throw new UserError(`firstToken: got ${first}, expected a whole number from 0 to ${last}, the last position`);
+  }
+  const imageAt = ids.indexOf(config.imageTokenId);
+  if (watched !== undefined && first > imageAt) {
+    throw new UserError(
+      `firstToken: got ${first}, but ${watched} is looked at, which acts from position ${imageAt} on; start there or before`,
+    );
+  }
+}
+
+/** A forward without a device: the stored shape of every site, in order, and the weights that it asks for. */
+export function dryForward(config: LlavaConfig, tokens: number, first = 0) {
+  const gpu = openDry();
+  const { weights, wanted } = wantedWeights();
+  const shapes = new Map<string, readonly number[]>();
+  const tap: Tap = {
+    watches: () => true,
+    site(name, activation) {
+      shapes.set(name, activation.shape);
+      return activation;
+    },
+  };
+  const at = scope<LlavaSite>(gpu, weights, tap);
+  const { imageSize } = config.vision;
+  const image = lookAt(at, config, gpu.tensor("pixel_values", [1, 3, imageSize, imageSize]));
+  const past = first === 0 ? undefined : () => dryPast(gpu, config, first);
+  answer(at, config, image, promptTensors(gpu, config, new Array(tokens).fill(0), 0, first), past);
+  return { shapes, wanted, flop: gpu.flop };
+}
+
+function dryPast(gpu: Gpu, { text }: LlavaConfig, tokens: number): LayerPast {
+  const { hiddenSize, numAttentionHeads, numKeyValueHeads } = text;
+  const memory = gpu.tensor("past", [1, tokens, numKeyValueHeads, hiddenSize / numAttentionHeads]);
+  return { keys: { memory, tokens }, values: { memory, tokens } };
+}
+
+function largest(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  return best;
+}
