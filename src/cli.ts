@@ -12,12 +12,25 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
   capture: { summary: "save activations to a safetensors file", load: () => import("./cli/capture.ts") },
   patch: { summary: "apply the cells of a plan", load: () => import("./cli/patch.ts") },
   sweep: { summary: "patch every token, layer (and head) of a task's samples", load: () => import("./cli/sweep.ts") },
+  "dataset prepare": {
+    summary: "make a data file out of an original's folders",
+    load: async () => ({ command: (await import("./cli/dataset.ts")).prepare }),
+  },
+  "dataset select": {
+    summary: "choose the samples of a study among the answered rows",
+    load: async () => ({ command: (await import("./cli/dataset.ts")).select }),
+  },
+  import: {
+    summary: "read a result file of the original (.pkl), running nothing in it",
+    load: () => import("./cli/import.ts"),
+  },
   report: { summary: "write a run's tables, figures and report anew", load: () => import("./cli/report.ts") },
+  download: { summary: "fetch a model from the Hugging Face Hub", load: () => import("./cli/download.ts") },
   doctor: { summary: "say which adapter is used, and test it", load: () => import("./cli/doctor.ts") },
 };
 
 function help(): string {
-  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`);
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(17)}${summary}`);
   return [
     "notice: activation patching for vision-language models on WebGPU",
     "",
@@ -25,14 +38,23 @@ function help(): string {
     "",
     ...lines,
     "",
-    "MODEL is a folder in Hugging Face's layout, a Hub name found in the local cache, or blip-mini.",
+    "MODEL is a folder in Hugging Face's layout, a name of the Hugging Face Hub, or blip-mini.",
     "NOTICE_ADAPTER=hardware|software|swiftshader chooses the adapter. Exit code: 0 done, 1 failed samples,",
     "2 wrong use or no adapter, 130 interrupted.",
   ].join("\n");
 }
 
+/** `dataset prepare` is one name. */
+function readName([first, second, ...rest]: string[]): string[] {
+  const joined = `${first} ${second}`;
+  if (groupOf(first).length > 0 && second !== undefined && !second.startsWith("-")) return [joined, ...rest];
+  return [first, second, ...rest].filter((word) => word !== undefined);
+}
+
+const groupOf = (name: string | undefined) => Object.keys(commands).filter((other) => other.startsWith(`${name} `));
+
 async function main(argv: string[]): Promise<number> {
-  const [name, ...rest] = argv;
+  const [name, ...rest] = readName(argv);
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     console.log(help());
     return name === undefined ? 2 : 0;
@@ -40,6 +62,11 @@ async function main(argv: string[]): Promise<number> {
   if (name === "--version") {
     console.log((await import("./version.ts")).version());
     return 0;
+  }
+  const group = groupOf(name);
+  if (group.length > 0) {
+    console.log(group.map((other) => `notice ${other.padEnd(17)}${commands[other]!.summary}`).join("\n"));
+    return rest.length > 0 ? 0 : 2;
   }
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!entry) {

@@ -1,5 +1,6 @@
 /** scores.csv: one row per cell (RFC 4180). */
 import { closeSync, openSync, writeSync } from "node:fs";
+import { csvRow } from "../data/table.ts";
 import { shortest } from "./float32.ts";
 import { layerOf } from "./layer.ts";
 import { type Json, noticeColumns, type SampleRecord, type Table } from "./record.ts";
@@ -47,7 +48,7 @@ export function csvWriter(path: string): { add(record: SampleRecord): void; clos
 /** For each kind first the unpatched corrupt run, then the cells of its tables. */
 export function* csvRows(record: SampleRecord): Generator<string> {
   for (const kind of new Set(record.tables.map((table) => table.kind))) {
-    yield row([record.sample, record.task, record.mode, kind, "", "", "", "", "", ...record.low_score.map(number)]);
+    yield csvRow([record.sample, record.task, record.mode, kind, "", "", "", "", "", ...record.low_score.map(number)]);
     for (const table of record.tables) if (table.kind === kind) yield* tableRows(record, table);
   }
 }
@@ -61,7 +62,7 @@ function* tableRows(record: SampleRecord, table: Table): Generator<string> {
       const place = [record.sample, record.task, record.mode, table.kind, site, layerOf(site, layer), token];
       for (const head of table.heads ?? [""]) {
         const scores = noticeColumns.map((column) => number(table.scores[column][cell] ?? null));
-        yield row([...place, named ? record.tokens[token]!.text : "", head, ...scores]);
+        yield csvRow([...place, named ? record.tokens[token]!.text : "", head, ...scores]);
         cell++;
       }
     }
@@ -69,8 +70,3 @@ function* tableRows(record: SampleRecord, table: Table): Generator<string> {
 }
 
 const number = (value: Json): string => (typeof value === "number" ? shortest(value) : (value ?? ""));
-
-const row = (fields: readonly (string | number)[]): string => `${fields.map(quoted).join(",")}\r\n`;
-
-const quoted = (field: string | number): string =>
-  typeof field === "string" && /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : String(field);
