@@ -24,10 +24,13 @@ export const command: Command = {
   ],
   async run(args, signal) {
     const source = inputSource(args);
-    const patterns = args.value("sites")!.split(",").map(sitePattern);
     return withModel(args.positionals[0]!, signal, async (model, gpu) => {
       const input = await model.input(source);
-      const matched = matchSites(model.sites, patterns);
+      const patterns = args.value("sites")!.split(",");
+      const matched = matchSites(
+        model.sites,
+        patterns.map((pattern) => sitePattern(pattern, model.sites)),
+      );
       const names = args.flag("aliases")
         ? withAliases(
             model.sites,

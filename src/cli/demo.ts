@@ -36,6 +36,8 @@ export const command: Command = {
         modes: ["image", "text"],
         kinds: ["output", "attention_block", "crossattention_block"],
         heads: "all",
+        positions: ["question"],
+        head_positions: ["question"],
         compat: "corrected",
         except: [],
         direction: "denoising",

@@ -1,7 +1,5 @@
 import { openFolder } from "#files";
-import { readBlipConfig } from "../models/blip/config.ts";
-import { dryForward } from "../models/blip/model.ts";
-import { blipSites } from "../models/blip/vqa.ts";
+import { readArchitecture } from "../models/architectures.ts";
 import { UserError } from "../models/errors.ts";
 import { fetchModel } from "../models/hub.ts";
 import { matchSites, type Site, shownShape } from "../models/sites.ts";
@@ -21,20 +19,12 @@ export const command: Command = {
   ],
   async run(args, signal) {
     const folder = await openFolder(await fetchModel(args.positionals[0]!, { signal, onProgress: downloadPrinter() }));
-    const json = (await folder.json("config.json")) as { model_type?: unknown } | null;
-    if (json?.model_type !== "blip") {
-      throw new UserError(
-        `${args.positionals[0]}: is of type ${JSON.stringify(json?.model_type) ?? "nothing"}, expected "blip", the only one that is built`,
-      );
-    }
-    const config = readBlipConfig(json);
+    const { sites, maxTokens, dry } = readArchitecture(await folder.json("config.json"), args.positionals[0]!);
     const tokens = wholeNumber(args, "tokens", 1) ?? 12;
-    if (tokens > config.text.maxPositionEmbeddings) {
-      throw new UserError(`--tokens: got ${tokens}, the model takes at most ${config.text.maxPositionEmbeddings}`);
-    }
-    const { shapes } = dryForward(config, tokens);
-    const sites = blipSites(config);
-    const patterns = args.value("sites")?.split(",").map(sitePattern);
+    if (tokens > maxTokens) throw new UserError(`--tokens: got ${tokens}, the model takes at most ${maxTokens}`);
+    const { shapes } = dry(tokens);
+    const asked = args.value("sites")?.split(",");
+    const patterns = asked?.map((pattern) => sitePattern(pattern, sites));
     const wanted = patterns ? new Set(matchSites(sites, patterns).map(({ name }) => name)) : undefined;
     const shown = sites
       .filter(({ name, aliases }) => !wanted || wanted.has(name) || aliases.some((alias) => wanted.has(alias.name)))

@@ -5,10 +5,12 @@ import { openDry } from "../kernels/dry.ts";
 import type { Gpu } from "../kernels/gpu.ts";
 import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
-import { type SweepCost, sweepCost } from "../patching/cost.ts";
+import { type CostSettings, type SweepCost, sweepCost } from "../patching/cost.ts";
+import { sweepDefects } from "../patching/defects.ts";
 import { headCount, resolveKind } from "../patching/kinds.ts";
+import { type PositionName, positionNames } from "../patching/positions.ts";
 import type { Compat, RunSettings } from "../patching/record.ts";
-import { defectStates, runSweep, type SweepProgress } from "../patching/run.ts";
+import { runSweep, type SweepProgress } from "../patching/run.ts";
 import { MIN_DENOMINATOR } from "../patching/score.ts";
 import { openRun, readRun } from "../patching/store.ts";
 import { version } from "../version.ts";
@@ -30,6 +32,11 @@ export const command: Command = {
       help: "output, attention_block, crossattention_block, mlp_block, …, or a site pattern",
       required: true,
     },
+    positions: {
+      value: "P,…",
+      help: "tokens to patch: question (default), answer, last, all, image (LLaVA: each patch)",
+    },
+    "head-positions": { value: "P,…", help: "the same for single heads (BLIP: question, LLaVA: answer,last)" },
     heads: { value: "all|0,3", help: "patch these heads one by one as well, where a kind has heads" },
     samples: { value: "N", help: "only the first N rows of the task (mini: 10)" },
     balanced: { help: "take the N rows evenly from groups and orders instead" },
@@ -88,7 +95,7 @@ async function dryRun(
   const dry = openDry(gpu.info);
   return loaded(dry, name, signal, async (model) => {
     const choice = chooseSweep(model, args, data, rows, task);
-    const defects = defectStates(choice.compat, choice.except);
+    const defects = sweepDefects(model, choice.compat, choice.except) as CostSettings["defects"];
     return { choice, cost: await sweepCost(model, rows, { ...choice, defects, min_denominator: MIN_DENOMINATOR }) };
   });
 }
@@ -147,13 +154,17 @@ function chooseSweep(model: Model, args: Arguments, data: DataFile, rows: readon
     modes: someOf(args, "mode", ["image", "text"]),
     kinds,
     heads: readHeads(model, args.value("heads"), kinds),
+    positions: args.value("positions") === undefined ? ["question"] : someOf(args, "positions", positionNames),
+    head_positions:
+      args.value("head-positions") === undefined ? headPositions(model) : someOf(args, "head-positions", positionNames),
     compat,
     except,
     direction: oneOf(args, "direction", ["denoising", "noising"]),
   };
 }
 
-export interface SweepChoice extends Pick<RunSettings, "tasks" | "modes" | "kinds" | "heads" | "direction"> {
+export interface SweepChoice
+  extends Pick<RunSettings, "tasks" | "modes" | "kinds" | "heads" | "positions" | "head_positions" | "direction"> {
   readonly data: DataFile;
   readonly rows: readonly DataRow[];
   readonly compat: Compat;
@@ -175,12 +186,18 @@ export async function settingsFor(model: Model, choice: SweepChoice): Promise<Ru
     kinds: choice.kinds,
     heads: choice.heads,
     compat: choice.compat,
-    defects: defectStates(choice.compat, choice.except),
+    positions: choice.positions,
+    head_positions: choice.head_positions,
+    defects: sweepDefects(model, choice.compat, choice.except) as RunSettings["defects"],
     direction: choice.direction,
     min_denominator: MIN_DENOMINATOR,
     shard: null,
   };
 }
+
+/** LLaVA's heads are many: by default those at the answer and at the last token, the final colon. */
+export const headPositions = (model: Model): PositionName[] =>
+  model.sites.some(({ name }) => name.startsWith("language_model.")) ? ["answer", "last"] : ["question"];
 
 function readHeads(model: Model, text: string | undefined, kinds: readonly string[]): RunSettings["heads"] {
   if (text === undefined) return "none";

@@ -12,6 +12,8 @@ export interface Sample {
   readonly corruptPrompt: string;
   readonly correctAnswer: string;
   readonly incorrectAnswer: string;
+  /** What the model answered to the clean run, where the file says so. */
+  readonly generatedText?: string;
   /** Words with a role of their own, e.g. `{ noun: "heart" }`. */
   readonly roles: Readonly<Record<string, string>>;
 }

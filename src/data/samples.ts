@@ -1,12 +1,10 @@
 /** Rows of a data file (NOTICE.md 3) as samples, checked at the edge. */
 import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
-import { parse } from "csv-parse/sync";
-import { openFile } from "#files";
 import { UserError } from "../models/errors.ts";
 import { hashOf } from "../models/hash.ts";
-import { nearest } from "../models/nearest.ts";
 import { type Sample, type Task, tasks } from "./sample.ts";
+import { type Cells, readBytes, readTable } from "./table.ts";
 
 /** A row of a data file. */
 export interface DataRow extends Sample {
@@ -27,12 +25,6 @@ export interface DataFile {
   readonly rows: readonly DataRow[];
 }
 
-/** Names of the same column in other versions of the original's files (D17). */
-const otherNames: Readonly<Record<string, string>> = {
-  correct_image_path: "clean_image_path",
-  incorrect_image_path: "corrupt_image_path",
-};
-
 const required = [
   "clean_image_path",
   "corrupt_image_path",
@@ -41,58 +33,27 @@ const required = [
   "correct_answer",
 ] as const;
 
-type Cells = Readonly<Record<string, string>>;
-
 /**
  * Reads a CSV file. Picture paths are relative to its folder, or absolute.
  * @param task rows of other tasks are left out where the file has a column `task`; the rest need the task given
  * @throws UserError for what cannot be read, with row and column
  */
 export async function readDataFile(path: string, task?: Task): Promise<DataFile> {
-  const source = await openFile(path);
-  const bytes = await source.read(0, source.size);
-  await source.close();
-  const table = readTable(path, bytes);
-  const rows = table
-    .map((cells, index) => ({ cells, index }))
+  const bytes = await readBytes(path);
+  const rows = readTable(path, bytes, required)
+    .rows.map((cells, index) => ({ cells, index }))
     .filter(({ cells }) => task === undefined || cells.task === undefined || cells.task === task)
     .map(({ cells, index }) => readRow(path, cells, index, task));
   if (rows.length === 0) throw new UserError(`${path}: has no rows${task ? ` of task ${task}` : ""}`);
   return { path, sha256: hashOf(bytes), rows };
 }
 
-function readTable(path: string, bytes: Uint8Array): Cells[] {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new UserError(`${path}: is not UTF-8; save the file in that encoding`);
-  }
-  let lines: string[][];
-  try {
-    lines = parse(text, { bom: true, skipEmptyLines: true, maxRecordSize: 1_000_000 });
-  } catch (error) {
-    throw new UserError(`${path}: is not a CSV file: ${(error as Error).message}`);
-  }
-  const header = (lines[0] ?? []).map((name) => otherNames[name] ?? name);
-  if (header.length === 0) throw new UserError(`${path}: is empty, expected a header and rows`);
-  const double = header.find((name, i) => header.indexOf(name) !== i);
-  if (double !== undefined) throw new UserError(`${path}: has column "${double}" twice`);
-  for (const name of required) {
-    if (!header.includes(name)) {
-      throw new UserError(
-        `${path}: has no column "${name}"; nearest: "${nearest(name, header, 1)[0]}"; expected ${required.join(", ")}`,
-      );
-    }
-  }
-  return lines.slice(1).map((cells) => Object.fromEntries(header.map((name, i) => [name, cells[i] ?? ""])));
-}
-
 function readRow(path: string, cells: Cells, index: number, asked: Task | undefined): DataRow {
   const where = `${path}: row ${index + 2}`;
   const task = asked ?? taskOf(where, cells.task);
   for (const name of required)
-    if (cells[name]!.trim() === "") throw new UserError(`${where}: column "${name}" is empty`);
+    if (cells[name]!.trim() === "")
+      throw new UserError(`${where}: column "${name}" is empty; fill it in or remove the row`);
   const incorrect = incorrectAnswer(where, cells);
   const folder = dirname(path);
   const picture = (column: string) => (isAbsolute(cells[column]!) ? cells[column]! : join(folder, cells[column]!));
@@ -109,6 +70,7 @@ function readRow(path: string, cells: Cells, index: number, asked: Task | undefi
     corruptPrompt: cells.corrupt_prompt!,
     correctAnswer: cells.correct_answer!,
     incorrectAnswer: incorrect,
+    ...(cells.generated_text ? { generatedText: cells.generated_text } : {}),
     group: cells.group || cells.state || cells.correct_answer!,
     correctFirst: comesFirst(prompt, cells.correct_answer!, incorrect),
     roles: rolesOf(cells),

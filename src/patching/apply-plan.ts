@@ -100,7 +100,7 @@ function together(expanded: readonly (readonly Variant[])[]): Variant[][] {
 async function expand(context: Context, edit: PlanEdit): Promise<Variant[]> {
   const { model, pair } = context;
   const runs = { input: pair.base, clean: pair.direction === "denoising" ? pair.other : pair.base };
-  const sites = meantSites(model.sites, [sitePattern(edit.site)]);
+  const sites = meantSites(model.sites, [sitePattern(edit.site, model.sites)]);
   const variants: Variant[] = [];
   for (const site of sites) {
     const shape = model.shapes(pair.base.ids.length).get(site.name)!.slice(1);

@@ -20,6 +20,8 @@ export interface Edit {
   /** Canonical name. */
   readonly site: string;
   readonly source: Source;
+  /** The site whose values are copied, where it is another one. */
+  readonly sourceSite?: string;
   readonly kind: "copy" | "fill" | "scale" | "add";
   readonly factor: number;
   readonly spans: readonly Span[];
@@ -68,6 +70,19 @@ export function copySpans({ site, axes, to, from, toToken, fromToken, head }: Co
     );
   }
   return target.map(({ at, length }, i) => ({ to: at, from: source[i]!.at, length }));
+}
+
+/** The first token that a span touches. */
+export function firstToken(axes: Axes, shape: readonly number[], at: number): number {
+  const { tokens, tokenStride } = layouts[axes](shape);
+  return Math.floor(at / tokenStride) % tokens;
+}
+
+/** Where an element of a whole row lies in a row that leaves the tokens before `first` out. */
+export function withoutFirst(axes: Axes, shape: readonly number[], first: number, at: number): number {
+  const { tokens, tokenStride } = layouts[axes](shape);
+  const head = Math.floor(at / (tokens * tokenStride)); // 0 where tokens come first
+  return at - (head + 1) * first * tokenStride;
 }
 
 /** How many tokens and heads a site has; 0 heads where it has no head axis. */

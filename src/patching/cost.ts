@@ -3,10 +3,13 @@ import type { DataRow } from "../data/samples.ts";
 import type { Tensor } from "../kernels/tensor.ts";
 import { UserError } from "../models/errors.ts";
 import type { Input, Model } from "../models/model.ts";
+import type { Axes } from "../models/sites.ts";
 import { extent } from "./cell.ts";
-import { type Kind, resolveKind } from "./kinds.ts";
+import { type Defects, originalPlaces } from "./defects.ts";
+import { resolveKind } from "./kinds.ts";
 import { type SamplePair, samplePair } from "./pair.ts";
-import type { Mode, RunSettings } from "./record.ts";
+import { position } from "./positions.ts";
+import type { RunSettings, Table } from "./record.ts";
 import { sweepSample } from "./sample.ts";
 
 export interface SweepCost {
@@ -25,6 +28,11 @@ export interface SweepCost {
   readonly weightBytes: number;
 }
 
+export type CostSettings = Pick<
+  RunSettings,
+  "kinds" | "modes" | "heads" | "positions" | "head_positions" | "direction" | "defects" | "min_denominator"
+>;
+
 /**
  * The cost of sweeping `samples`, counted on `most` of them, evenly spread.
  * @param model loaded on a dry device (`openDry`)
@@ -32,7 +40,7 @@ export interface SweepCost {
 export async function sweepCost(
   model: Model,
   samples: readonly DataRow[],
-  settings: Pick<RunSettings, "kinds" | "modes" | "heads" | "direction" | "defects" | "min_denominator">,
+  settings: CostSettings,
   most = 8,
 ): Promise<SweepCost> {
   const { gpu } = model;
@@ -45,16 +53,21 @@ export async function sweepCost(
   for (const sample of chosen) {
     for (const mode of settings.modes) {
       try {
-        const pair = await pairOf(model, sample, mode, settings);
-        ideal += idealOf(pair, kinds, settings.heads);
+        const { direction } = settings;
+        const defects = settings.defects as Defects;
+        const pair = await samplePair(model, sample, { mode, defects, direction });
         const before = gpu.flop;
         const result = await sweepSample(model, pair, kinds, {
           heads: settings.heads,
+          positions: settings.positions,
+          headPositions: settings.head_positions,
+          ...originalPlaces(model, pair, sample, defects),
           compat: "corrected",
           minDenominator: settings.min_denominator,
         });
         flop += gpu.flop - before;
         cells += result.cells;
+        ideal += idealOf(pair, result.tables);
         counted += 1;
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
@@ -68,46 +81,46 @@ export async function sweepCost(
   return { sweeps, counted, ...amounts, ...(failed !== undefined && { failed }) };
 }
 
-const pairOf = (
-  model: Model,
-  sample: DataRow,
-  mode: Mode,
-  { defects, direction }: Pick<RunSettings, "defects" | "direction">,
-): Promise<SamplePair> =>
-  samplePair(model, sample, {
-    mode,
-    defects: { D4: defects.D4 ?? "corrected", D8: defects.D8 ?? "corrected" },
-    direction,
-  });
-
-type Ideal = (pair: SamplePair, kinds: readonly Kind[], swept: RunSettings["heads"]) => number;
+type Ideal = (pair: SamplePair, tables: readonly Table[]) => number;
 
 /**
- * The least that an exact sweep needs: each picture once, both runs, and for every cell what its replacement can change,
- * that is the replaced token alone up to the next self-attention, and all tokens from there on.
+ * The least that an exact sweep needs: each picture once, both runs, and for every cell what its replacement can change:
+ * the replaced token alone up to the next self-attention, from there on all tokens, or those behind it where the model
+ * is causal.
  */
 function idealFlop(model: Model): Ideal {
   const marksOf = new Map<number, SiteMarks>();
   const known = new Set<string>();
   const place = new Map(model.sites.map(({ name }, i) => [name, i]));
   const mixing = model.sites.map(({ name }) => /(self_attn|\battention\.self)\.scores$/.test(name));
-  return ({ base, other }, kinds, swept) => {
-    const length = base.ids.length;
-    const marks = marksOf.get(length) ?? siteMarks(model, base);
-    marksOf.set(length, marks);
+  return ({ base, other }, tables) => {
+    const words = base.ids.length;
+    const marks = marksOf.get(words) ?? siteMarks(model, base);
+    marksOf.set(words, marks);
     const pictures = new Set([base.imageKey, other.imageKey].filter((key) => !known.has(key)));
     for (const key of pictures) known.add(key);
     let flop = pictures.size * marks.picture + 2 * marks.total;
-    for (const { name, axes } of kinds.flatMap(({ sites }) => sites)) {
-      const { tokens, heads } = extent(axes, model.shapes(length).get(name)!.slice(1));
-      const at = place.get(name)!;
-      const next = mixing.indexOf(true, at + 1);
-      const boundary = next === -1 ? marks.total : marks.at[next]!;
-      const variants = 1 + (heads === 0 || swept === "none" ? 0 : swept === "all" ? heads : swept.length);
-      flop += variants * (boundary - marks.at[at]! + tokens * (marks.total - boundary));
+    for (const { sites, tokens, at, heads, patches } of tables) {
+      for (const name of sites) {
+        const own = extent(...axesAndShape(model, words, name)).tokens;
+        const site = place.get(name)!;
+        const next = mixing.indexOf(true, site + 1);
+        const boundary = next === -1 ? marks.total : marks.at[next]!;
+        const alone = (boundary - marks.at[site]!) / own;
+        for (let row = 0; row < tokens; row++) {
+          const token = patches === undefined ? position(base, at?.[row] ?? row) : base.picture!.at + row;
+          const behind = base.picture ? (own - token) / own : 1;
+          flop += (heads?.length ?? 1) * (alone + behind * (marks.total - boundary));
+        }
+      }
     }
     return flop;
   };
+}
+
+function axesAndShape(model: Model, words: number, name: string): [Axes, readonly number[]] {
+  const { axes } = model.sites.find((site) => site.name === name)!;
+  return [axes, model.shapes(words).get(name)!.slice(1)];
 }
 
 interface SiteMarks {

@@ -3,20 +3,25 @@ import type { Sample } from "../data/sample.ts";
 import { UserError } from "../models/errors.ts";
 import type { Input, Model } from "../models/model.ts";
 import type { EncodedText } from "../models/tokenizer.ts";
+import { answerIds } from "./answers.ts";
+import type { Defect } from "./defects.ts";
 import type { Compat, Mode, Token } from "./record.ts";
 import type { Pair } from "./sweep.ts";
 
 export interface SamplePair extends Pair {
+  readonly clean: Input;
   readonly tokens: readonly Token[];
   /** For each token of the clean prompt its index in the corrupt one, or null. */
   readonly alignment: readonly (number | null)[];
   readonly answerToken: number | null;
+  /** Where the question begins: after the picture in LLaVA, 0 in BLIP. */
+  readonly questionToken: number;
 }
 
 export interface PairOptions {
   readonly mode: Mode;
-  /** D4 and D8 as they are in force. */
-  readonly defects: Readonly<Record<"D4" | "D8", Compat>>;
+  /** As they are in force; what is not named is corrected. */
+  readonly defects: Readonly<Partial<Record<Defect, Compat>>>;
   readonly direction: "denoising" | "noising";
 }
 
@@ -35,29 +40,42 @@ export async function samplePair(
       ? { image: sample.corruptImage, text: sample.cleanPrompt }
       : { image: sample.cleanImage, text: sample.corruptPrompt },
   );
-  const answers: [number, number] = [answerId(model, sample.correctAnswer), answerId(model, sample.incorrectAnswer)];
-  if (answers[0] === answers[1]) {
-    throw new UserError(
-      `answers "${sample.correctAnswer}" and "${sample.incorrectAnswer}" start with the same word piece, so their logits cannot differ`,
-    );
-  }
+  const answers = await answerIds(model, clean, sample, defects.D24);
   const tokens = roleTokens(model, clean.text!, sample);
-  const upstream = defects.D8 === "upstream";
+  const plain = defects.D8 === "upstream";
   const length = Math.max(clean.ids.length, corrupt.ids.length);
-  const [cleanRun, corruptRun] = upstream
+  const pads = plain && !clean.picture;
+  const [cleanRun, corruptRun] = pads
     ? [padded(clean, length, model.padId), padded(corrupt, length, model.padId)]
     : [clean, corrupt];
-  const alignment = upstream ? tokens.map((_, i) => i) : align(clean.text!, corrupt.text!);
+  const alignment = plain ? byIndex(tokens, corruptRun) : align(clean.text!, corrupt.text!);
   const [base, other] = direction === "denoising" ? [corruptRun, cleanRun] : [cleanRun, corruptRun];
   const answerToken = defects.D4 === "upstream" ? substringRow(model, tokens, sample) : lastPiece(tokens);
-  return { base, other, answers, direction, tokens, alignment, answerToken };
+  return {
+    base,
+    other,
+    answers,
+    direction,
+    clean,
+    tokens,
+    alignment,
+    answerToken,
+    questionToken: questionStart(clean),
+  };
 }
 
-/** The first word piece of an answer, as the original takes it. */
-function answerId(model: Model, answer: string): number {
-  const [first] = model.pieces(answer);
-  if (first === undefined) throw new UserError(`answer "${answer}": has no word pieces, expected a word`);
-  return first;
+/** The original copies from and to the same index, and loses the whole row where there is no such token (D8, D10). */
+function byIndex(tokens: readonly Token[], corrupt: Input): number[] {
+  if (tokens.length > corrupt.ids.length)
+    throw new UserError(
+      `prompts have ${tokens.length} and ${corrupt.ids.length} tokens, and the original loses such a row: token ${corrupt.ids.length} has no counterpart (D8)`,
+    );
+  return tokens.map((_, i) => i);
+}
+
+/** The first word after the picture's token. */
+function questionStart({ picture, text }: Input): number {
+  return picture ? text!.words.find(({ first }) => first > picture.at)!.first : 0;
 }
 
 /** The original pads the shorter prompt and attends to the padding (D8). */
@@ -74,7 +92,7 @@ function align(clean: EncodedText, corrupt: EncodedText): (number | null)[] {
     );
   }
   const alignment = new Array<number | null>(clean.ids.length).fill(null);
-  alignment[0] = 0;
+  for (let i = 0; i < clean.ids.length && clean.ids[i] === corrupt.ids[i]; i++) alignment[i] = i;
   alignment[clean.ids.length - 1] = corrupt.ids.length - 1;
   clean.words.forEach((word, i) => {
     const other = corrupt.words[i]!;
@@ -124,7 +142,7 @@ const lastPiece = (tokens: readonly Token[]): number | null => {
 
 /** D4: the first token that holds the answer's first piece, counted without [CLS]: the row before the answer. */
 function substringRow(model: Model, tokens: readonly Token[], { correctAnswer }: Sample): number | null {
-  const piece = model.tokenText(answerId(model, correctAnswer.toLowerCase()));
+  const piece = model.tokenText(model.pieces(correctAnswer.toLowerCase())[0]!);
   const inner = tokens.slice(1, -1);
   const found = inner.findIndex(({ text }) => text.includes(piece));
   return found === -1 ? null : found;

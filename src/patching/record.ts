@@ -3,6 +3,7 @@
  * All numbers are float32 values; `null` stands for a value that does not exist (an effect without a denominator).
  */
 import type { Task } from "../data/sample.ts";
+import type { PositionName } from "./positions.ts";
 
 export type { Task } from "../data/sample.ts";
 export type Mode = "image" | "text";
@@ -45,6 +46,12 @@ export interface Table {
   /** One site per layer, in order. */
   sites: string[];
   tokens: number;
+  /** Which tokens of the clean prompt the rows are; absent where they are all, in order, or the site has tokens of its own. */
+  at?: number[];
+  /** The rows are the picture's patches, so many in a row of it. */
+  patches?: number;
+  /** Why the original has no such table (D7). */
+  dropped?: string;
   layers: number;
   /** Head numbers swept one by one, or null when whole sites were patched. */
   heads: number[] | null;
@@ -120,6 +127,9 @@ export interface RunSettings {
   modes: Mode[];
   kinds: string[];
   heads: "none" | "all" | number[];
+  /** Which tokens are patched in whole sites, and which head by head. */
+  positions: PositionName[];
+  head_positions: PositionName[];
   compat: Compat;
   /** State of each upstream defect that concerns this run, e.g. { "D4": "corrected" }. */
   defects: Record<string, Compat>;

@@ -2,26 +2,13 @@
 import type { DataRow } from "../data/samples.ts";
 import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
+import { type Defects, originalPlaces } from "./defects.ts";
 import { type Kind, resolveKind } from "./kinds.ts";
 import { samplePair } from "./pair.ts";
-import type { Compat, Mode, RunSettings, SampleRecord } from "./record.ts";
+import type { Mode, RunSettings, SampleRecord } from "./record.ts";
 import { sweepSample } from "./sample.ts";
 import { difference, json, probability, summary } from "./score.ts";
 import type { Run } from "./store.ts";
-
-/** Upstream defects (NOTICE.md 12) that BLIP sweeps can repeat. D5 is only a label, D6 and D7 concern LLaVA. */
-export const blipDefects = ["D4", "D5", "D8", "D9"] as const;
-
-/** The state of each defect: as `compat` says, but for the exceptions, which are the other way round. */
-export function defectStates(compat: Compat, except: readonly string[]): Record<(typeof blipDefects)[number], Compat> {
-  const unknown = except.find((id) => !(blipDefects as readonly string[]).includes(id));
-  if (unknown !== undefined)
-    throw new UserError(`--except: got "${unknown}", expected some of ${blipDefects.join(",")}`);
-  const other = compat === "upstream" ? "corrected" : "upstream";
-  return Object.fromEntries(blipDefects.map((id) => [id, except.includes(id) ? other : compat])) as ReturnType<
-    typeof defectStates
-  >;
-}
 
 export interface SweepProgress {
   /** Samples times modes: done in all, of how many, and how many of these failed in this process. */
@@ -87,18 +74,22 @@ async function sweepRecord(
   exactCheck: number,
   signal: AbortSignal | undefined,
 ): Promise<{ record: SampleRecord; count: number }> {
-  const { D4, D8, D9 } = settings.defects as ReturnType<typeof defectStates>;
-  const pair = await samplePair(model, sample, { mode, defects: { D4, D8 }, direction: settings.direction });
+  const defects = settings.defects as Defects;
+  const compat = defects.D9 ?? "corrected";
+  const pair = await samplePair(model, sample, { mode, defects, direction: settings.direction });
   const result = await sweepSample(model, pair, kinds, {
     heads: settings.heads,
-    compat: D9,
+    positions: settings.positions,
+    headPositions: settings.head_positions,
+    ...originalPlaces(model, pair, sample, defects),
+    compat,
     minDenominator: settings.min_denominator,
     exactCheck,
     ...(signal ? { signal } : {}),
   });
   const denominator = Math.fround(difference(result.clean) - difference(result.corrupt));
   const zeroEffect =
-    D9 === "upstream" ? json(0 / denominator) : Math.abs(denominator) < settings.min_denominator ? null : 0;
+    compat === "upstream" ? json(0 / denominator) : Math.abs(denominator) < settings.min_denominator ? null : 0;
   const record: SampleRecord = {
     key: sample.key,
     sample: sample.index,

@@ -10,6 +10,7 @@ import type { Input, Model } from "../models/model.ts";
 import { untapped } from "../models/scope.ts";
 import type { Cell, Edit } from "./cell.ts";
 import { firstBrokenSite } from "./finite.ts";
+import { type Prefixes, prefixes } from "./prefix.ts";
 import { type LogitRow, logitRows } from "./score.ts";
 import { replaceTap, spawnTap } from "./spawn.ts";
 import { type StoredTensor, storedSources } from "./stored.ts";
@@ -52,19 +53,24 @@ export async function sweepPair(
   options: SweepOptions = {},
 ): Promise<SweepResult> {
   const { gpu } = model;
-  const sources = await openSources(model, pair, cells, options);
+  const prefix = prefixes(model, pair);
+  const sources = await openSources(model, pair, cells, options, prefix);
   try {
     const clean = pair.direction === "denoising" ? sources.otherLogits : sources.baseLogits;
     const rows: LogitRow[] = new Array(cells.length);
     const changed: boolean[] = new Array(cells.length);
     let base: LogitRow | undefined;
     let done = 0;
-    for (const { chunk, single } of chunksOf(model, cells, options.chunk ?? chunkSize(model, pair, cells))) {
+    for (const { chunk, single } of chunksOf(model, pair, cells, prefix, options.chunk)) {
       options.signal?.throwIfAborted();
-      const chosen = chunk.map((i) => cells[i]!);
+      const whole = chunk.map((i) => cells[i]!);
+      const firstToken = prefix.ofBase(whole);
+      const chosen = whole.map((cell) => prefix.without(cell, firstToken, sources.first));
       const tap = spawnTap(gpu, chosen, sources.of, single);
       try {
-        const table = gpu.frame(() => logitScores(gpu, model.forward(pair.base, tap), clean, pair.answers));
+        const table = gpu.frame(() =>
+          logitScores(gpu, model.forward(pair.base, tap, { firstToken }), clean, pair.answers),
+        );
         const found = logitRows(await gpu.read(table));
         gpu.release(table);
         const moved = await tap.changed();
@@ -110,6 +116,8 @@ export async function singleCell(model: Model, pair: Pair, cell: Cell, options: 
 }
 
 interface OpenSources {
+  /** Tokens of the other run that were left out. */
+  readonly first: number;
   readonly of: (edit: Edit) => Tensor;
   readonly otherLogits: Tensor;
   readonly baseLogits: Tensor;
@@ -123,6 +131,7 @@ async function openSources(
   pair: Pair,
   cells: readonly Cell[],
   options: SweepOptions,
+  prefix?: Prefixes,
 ): Promise<OpenSources> {
   const { gpu, sites } = model;
   const copied = (source: string) => {
@@ -130,14 +139,15 @@ async function openSources(
       cells
         .flat()
         .filter((edit) => edit.source === source)
-        .map(({ site }) => site),
+        .map(({ site, sourceSite }) => sourceSite ?? site),
     );
     return sites.filter(({ name }) => names.has(name));
   };
   const other = captureTap(gpu, sites, copied("other"));
   const held: { release(): void }[] = [other];
   const taps = new Map<string, CaptureTap>([["other", other]]);
-  const otherLogits = model.forward(pair.other, other);
+  const first = prefix?.ofOther(cells) ?? 0;
+  const otherLogits = model.forward(pair.other, other, { firstToken: first });
   const baseLogits = pair.direction === "noising" ? model.forward(pair.base, untapped) : otherLogits;
   for (const [name, input] of options.runs ?? []) {
     const tap = captureTap(gpu, sites, copied(name));
@@ -148,11 +158,12 @@ async function openSources(
   const stored = storedSources(gpu, options.stored ?? new Map());
   held.push(stored);
   return {
+    first,
     otherLogits,
     baseLogits,
-    of({ source, site }) {
-      const tensor = taps.get(source)?.kept.get(site) ?? stored.get(source);
-      if (!tensor) throw new Error(`sweep: no source "${source}" for ${site}`);
+    of({ source, site, sourceSite = site }) {
+      const tensor = taps.get(source)?.kept.get(sourceSite) ?? stored.get(source);
+      if (!tensor) throw new Error(`sweep: no source "${source}" for ${sourceSite}`);
       return tensor;
     },
     async otherRow(clean) {
@@ -192,25 +203,34 @@ interface Chunk {
   readonly single: ReadonlySet<string>;
 }
 
-/** Cells of late layers share a chunk, and so do those whose variants may start as single tokens; at least one chunk. */
-function chunksOf(model: Model, cells: readonly Cell[], step: number): Chunk[] {
+/**
+ * Cells that leave out the same tokens share a chunk, those of late layers too, and those whose variants may start as
+ * single tokens; at least one chunk.
+ */
+function chunksOf(model: Model, pair: Pair, cells: readonly Cell[], prefix: Prefixes, given?: number): Chunk[] {
   const depths = cellDepths(model, cells);
-  const order = [...cells.keys()].sort((a, b) => depths[a]! - depths[b]! || a - b);
+  const firsts = cells.map((cell) => prefix.ofBase([cell]));
   const single = new Set(model.sites.filter((site) => site.single === true).map(({ name }) => name));
   const wholeOnly = new Set(model.sites.filter((site) => site.single === false).map(({ name }) => name));
   const needsRows = (cell: number) => cells[cell]!.some(({ site }) => wholeOnly.has(site));
-  const cut = (own: readonly number[], sites: ReadonlySet<string>) =>
-    Array.from({ length: Math.ceil(own.length / step) }, (_, i) => ({
-      chunk: own.slice(i * step, (i + 1) * step),
-      single: sites,
-    }));
-  const chunks = [
-    ...cut(
-      order.filter((cell) => !needsRows(cell)),
-      single,
-    ),
-    ...cut(order.filter(needsRows), new Set()),
-  ];
+  const pictureEnd = (pair.base.picture?.at ?? 0) + (pair.base.picture?.tokens ?? 0);
+  const late = (cell: number) => firsts[cell]! >= pictureEnd;
+  const chunks: Chunk[] = [];
+  const cut = (own: readonly number[], sites: ReadonlySet<string>) => {
+    if (own.length === 0) return;
+    const names = own.map((cell) => cells[cell]!);
+    const step = given ?? chunkSize(model, pair, names, prefix.ofBase(names));
+    for (let first = 0; first < own.length; first += step)
+      chunks.push({ chunk: own.slice(first, first + step), single: sites });
+  };
+  const all = [...cells.keys()];
+  const byDepth = (a: number, b: number) => depths[a]! - depths[b]! || a - b;
+  const byToken = (a: number, b: number) => firsts[a]! - firsts[b]! || a - b;
+  for (const rows of [false, true]) {
+    const own = all.filter((cell) => needsRows(cell) === rows);
+    cut(own.filter(late).sort(byDepth), rows ? new Set() : single);
+    cut(own.filter((cell) => !late(cell)).sort(byToken), rows ? new Set() : single);
+  }
   return chunks.length > 0 ? chunks : [{ chunk: [], single }];
 }
 
@@ -223,13 +243,14 @@ function cellDepths(model: Model, cells: readonly Cell[]): number[] {
 /** A batch keeps about ten activations of its widest kind at a time; that much of a quarter GiB, or of one binding. */
 const BATCH_BYTES = 256 * 2 ** 20;
 
-function chunkSize(model: Model, pair: Pair, cells: readonly Cell[]): number {
-  const shapes = [...model.shapes(pair.base.ids.length)];
+function chunkSize(model: Model, pair: Pair, cells: readonly Cell[], firstToken: number): number {
+  const shapes = model.shapes(pair.base.ids.length, firstToken);
   const first = cellDepths(model, cells).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const names = new Set(model.sites.slice(Number.isFinite(first) ? first : 0).map(({ name }) => name));
-  const widest = Math.max(
-    ...shapes.filter(([name]) => names.has(name) && !name.endsWith(".result")).map(([, shape]) => 4 * size(shape)),
-  );
+  const rowBytes = model.sites.slice(first).map(({ name, axes }) => {
+    const shape = shapes.get(name)!;
+    if (name.endsWith(".result")) return 0; // made alone
+    return 4 * (axes === "token vocab" ? shape.at(-1)! : size(shape)); // logits of the answer position only
+  });
   const bytes = Math.min(BATCH_BYTES, model.gpu.info.maxBindingBytes);
-  return Math.max(1, Math.floor(bytes / widest) - 1);
+  return Math.max(1, Math.floor(bytes / Math.max(...rowBytes)) - 1);
 }

@@ -47,6 +47,8 @@ export function settings(change: Partial<RunSettings> = {}): RunSettings {
     modes: ["image", "text"],
     kinds: Object.keys(sites),
     heads: "all",
+    positions: ["question"],
+    head_positions: ["question"],
     compat: "corrected",
     defects: { D4: "corrected", D5: "corrected", D8: "corrected", D9: "corrected" },
     direction: "denoising",

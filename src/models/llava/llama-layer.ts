@@ -37,31 +37,44 @@ export const llamaLayerSites = {
   },
   "self_attn.scores": { axes: "head token source", formula: "q·k / √D; -inf where the source comes later" },
   "self_attn.probs": { axes: "head token source", formula: "softmax(scores)" },
-  "self_attn.z": { axes: "token head dim", formula: "probs · v, per head" },
-  "self_attn.result": { axes: "head token hidden", formula: "W_o,h z_h: what each head adds", residual: "before" },
+  "self_attn.z": { axes: "token head dim", formula: "probs · v, per head", single: true },
+  "self_attn.result": {
+    axes: "head token hidden",
+    formula: "W_o,h z_h: what each head adds",
+    residual: "before",
+    single: false,
+  },
   self_attn: {
     axes: "token hidden",
     formula: "W_o z",
     residual: "before",
+    single: true,
     aliases: { "self_attn.o_proj": "token hidden" },
   },
-  resid_mid: { axes: "token hidden", formula: "residual stream + self_attn", residual: "after", norm: "before" },
-  post_attention_layernorm: { axes: "token hidden", formula: "RMSNorm(resid_mid)", norm: "after" },
-  "mlp.gate_proj": { axes: "token mlp", formula: "W_gate post_attention_layernorm" },
-  "mlp.act_fn": { axes: "token mlp", formula: "silu(mlp.gate_proj)" },
-  "mlp.up_proj": { axes: "token mlp", formula: "W_up post_attention_layernorm" },
-  "mlp.hidden": { axes: "token mlp", formula: "mlp.act_fn · mlp.up_proj" },
+  resid_mid: {
+    axes: "token hidden",
+    formula: "residual stream + self_attn",
+    residual: "after",
+    norm: "before",
+    single: true,
+  },
+  post_attention_layernorm: { axes: "token hidden", formula: "RMSNorm(resid_mid)", norm: "after", single: true },
+  "mlp.gate_proj": { axes: "token mlp", formula: "W_gate post_attention_layernorm", single: true },
+  "mlp.act_fn": { axes: "token mlp", formula: "silu(mlp.gate_proj)", single: true },
+  "mlp.up_proj": { axes: "token mlp", formula: "W_up post_attention_layernorm", single: true },
+  "mlp.hidden": { axes: "token mlp", formula: "mlp.act_fn · mlp.up_proj", single: true },
   mlp: {
     axes: "token hidden",
     formula: "W_down mlp.hidden",
     residual: "before",
+    single: true,
     aliases: { "mlp.down_proj": "token hidden" },
   },
 } as const satisfies SiteTable;
 
 /** The layer itself. */
 export const llamaLayerOutput = {
-  "": { axes: "token hidden", formula: "resid_mid + mlp", residual: "after", norm: "before" },
+  "": { axes: "token hidden", formula: "resid_mid + mlp", residual: "after", norm: "before", single: true },
 } as const;
 
 export type LlamaLayerSite = keyof typeof llamaLayerSites;
@@ -82,11 +95,12 @@ export function llamaLayer(
 ): Tensor {
   const { hiddenSize, rmsNormEps } = config;
   const normal = at.site("input_layernorm", rmsNorm(at, "input_layernorm", x, rmsNormEps)); // [B, T, hidden]
-  const middle = at.site("resid_mid", add(at.gpu, "resid_mid", attention(at, config, normal, angles, past), x));
+  const attended = attention(at, config, normal, angles, past);
+  const middle = at.site("resid_mid", add(at.gpu, "resid_mid", attended, at.layout.beside(x, attended)));
   const again = rmsNorm(at, "post_attention_layernorm", middle, rmsNormEps);
   const hidden = gate(at, config, at.site("post_attention_layernorm", again)); // [B, T, mlp]
   const mlp = at.site("mlp", linear(at, "mlp.down_proj", hidden, hiddenSize, null)); // [B, T, hidden]
-  return add(at.gpu, at.path, mlp, middle);
+  return add(at.gpu, at.path, mlp, at.layout.beside(middle, mlp));
 }
 
 function attention(at: Scope<LlamaLayerSite>, config: TextConfig, x: Tensor, angles: Angles, past?: LayerPast): Tensor {
@@ -108,10 +122,11 @@ function attention(at: Scope<LlamaLayerSite>, config: TextConfig, x: Tensor, ang
 
 /** x [B, T, hidden] to [B, T, mlp]. The activation alone is a tensor only where somebody looks. */
 function gate(at: Scope<LlamaLayerSite>, { intermediateSize }: TextConfig, x: Tensor): Tensor {
-  const { gpu } = at;
+  const { gpu, layout } = at;
   const open = at.site("mlp.gate_proj", linear(at, "mlp.gate_proj", x, intermediateSize, null));
-  const active = at.watched("mlp.act_fn") ? at.site("mlp.act_fn", silu(gpu, "mlp.act_fn", open)) : undefined;
+  const looked = at.watched("mlp.act_fn");
+  const active = looked ? at.site("mlp.act_fn", silu(gpu, "mlp.act_fn", open)) : open;
   const up = at.site("mlp.up_proj", linear(at, "mlp.up_proj", x, intermediateSize, null));
-  const hidden = active ? gated(gpu, "mlp.hidden", active, up) : gatedSilu(gpu, "mlp.hidden", open, up);
-  return at.site("mlp.hidden", hidden);
+  const both = [layout.beside(active, up), layout.beside(up, active)] as const;
+  return at.site("mlp.hidden", looked ? gated(gpu, "mlp.hidden", ...both) : gatedSilu(gpu, "mlp.hidden", ...both));
 }

@@ -51,14 +51,17 @@ export function llama(at: Scope<LlamaSite>, config: TextConfig, x: Tensor, turns
   const { gpu } = at;
   const angles = { cos: at.site("model.rotary.cos", turns.cos), sin: at.site("model.rotary.sin", turns.sin) };
   const through = (states: Tensor, i: number) =>
-    at.site(`model.layers.${i}`, llamaLayer(at.in(`model.layers.${i}`), config, states, angles, past?.(i)));
+    at.site(
+      `model.layers.${i}`,
+      llamaLayer(at.in(`model.layers.${i}`), config, at.layout.whole(states), angles, past?.(i)),
+    );
   const layers = Array.from({ length: config.numHiddenLayers }, (_, i) => i);
   let states = x;
   for (let i = 0; i < layers.length; i += LAYERS_IN_FRAME) {
     const some = layers.slice(i, i + LAYERS_IN_FRAME);
     states = gpu.frame(() => some.reduce((before, layer) => gpu.frame(() => through(before, layer)), states));
   }
-  return states;
+  return at.layout.whole(states);
 }
 
 /** The logits [B, 1, V] of what follows the last token. Those of the other tokens are made only where somebody looks. */
