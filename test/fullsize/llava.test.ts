@@ -1,6 +1,7 @@
 /**
  * A LLaVA-1.5 with the 7B model's sizes but few layers, with synthetic float16 weights from a file of 1.4 GB, against
- * PyTorch float64. Runs by `npm run test:fullsize` only, on adapters that bind the word table in one piece (251 MiB).
+ * PyTorch float64. Runs by `npm run test:fullsize` only; 11 minutes on two cores with SwiftShader. The adapter must bind
+ * the word table, 251 MiB, in one piece.
  */
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
