@@ -54,19 +54,30 @@ export function* csvRows(record: SampleRecord): Generator<string> {
 }
 
 function* tableRows(record: SampleRecord, table: Table): Generator<string> {
-  const named = table.tokens === record.tokens.length;
+  if (table.dropped !== undefined) return;
   let cell = 0;
-  for (let token = 0; token < table.tokens; token++) {
+  for (let row = 0; row < table.tokens; row++) {
+    const [token, text] = tokenOf(record, table, row);
     for (let layer = 0; layer < table.layers; layer++) {
       const site = table.sites[layer]!;
-      const place = [record.sample, record.task, record.mode, table.kind, site, layerOf(site, layer), token];
+      const place = [record.sample, record.task, record.mode, table.kind, site, layerOf(site, layer), token, text];
       for (const head of table.heads ?? [""]) {
         const scores = noticeColumns.map((column) => number(table.scores[column][cell] ?? null));
-        yield csvRow([...place, named ? record.tokens[token]!.text : "", head, ...scores]);
+        yield csvRow([...place, head, ...scores]);
         cell++;
       }
     }
   }
+}
+
+/** A row's token in the clean prompt; patches are told apart by their text. */
+function tokenOf({ tokens }: SampleRecord, { tokens: count, at, patches }: Table, row: number): [number, string] {
+  if (patches !== undefined) {
+    const image = tokens.findIndex(({ text }) => text === "<image>");
+    return [image, `image[${Math.floor(row / patches)},${row % patches}]`];
+  }
+  const token = at?.[row] ?? row;
+  return [token, at || count === tokens.length ? tokens[token]!.text : ""];
 }
 
 const number = (value: Json): string => (typeof value === "number" ? shortest(value) : (value ?? ""));

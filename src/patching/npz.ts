@@ -11,7 +11,13 @@ const largestZip = 2 ** 32 - 2 ** 20;
 /** Scores of one kind, samples one after another. */
 interface Stack {
   readonly table: Table;
-  readonly samples: { readonly at: number; readonly tokens: number; readonly scores: Float32Array }[];
+  readonly samples: {
+    readonly at: number;
+    readonly tokens: number;
+    /** Which tokens of the clean prompt the rows are, where they are not all. */
+    readonly places: readonly number[] | undefined;
+    readonly scores: Float32Array;
+  }[];
 }
 
 /** Samples of one task and mode, and their tables. */
@@ -28,11 +34,12 @@ export function npzWriter(): { add(record: SampleRecord): void; bytes(): Uint8Ar
       const name = `${record.task}.${record.mode}`;
       const part: Part = parts.get(name) ?? { records: [], stacks: new Map() };
       parts.set(name, part);
-      for (const table of tables) {
-        const key = `${name}.${table.kind}.${table.heads ? "heads" : "whole"}`;
+      for (const table of tables.filter(({ dropped }) => dropped === undefined)) {
+        const key = `${name}.${table.kind}.${table.heads ? "heads" : "whole"}${table.patches ? ".patches" : ""}`;
         const stack: Stack = part.stacks.get(key) ?? { table: { ...table, scores: emptyScores }, samples: [] };
         part.stacks.set(key, stack);
-        stack.samples.push({ at: part.records.length, tokens: table.tokens, scores: interleaved(table) });
+        const { tokens, at: places } = table;
+        stack.samples.push({ at: part.records.length, tokens, places, scores: interleaved(table) });
       }
       part.records.push(record);
     },
@@ -113,8 +120,17 @@ function tableArrays(key: string, { table, samples }: Stack, count: number): Rec
   for (const { at, scores } of samples) values.set(scores, at * size);
   return {
     [key]: { shape: [count, tokens, ...inner], data: values },
+    ...(samples.some(({ places }) => places) && { [`${key}.tokens`]: placesArray(samples, count, tokens) }),
     [`${key}.sites`]: { shape: [table.layers], data: table.sites },
     [`${key}.layers`]: { shape: [table.layers], data: Int32Array.from(table.sites, layerOf) },
     ...(table.heads ? { [`${key}.heads`]: { shape: [table.heads.length], data: Int32Array.from(table.heads) } } : {}),
   };
+}
+
+/** [sample, row]: the token of the clean prompt that a row is; -1 where there is no row. */
+function placesArray(samples: Stack["samples"], count: number, tokens: number): NpyArray {
+  const data = new Int32Array(count * tokens).fill(-1);
+  for (const { at, tokens: own, places } of samples)
+    for (let row = 0; row < own; row++) data[at * tokens + row] = places?.[row] ?? row;
+  return { shape: [count, tokens], data };
 }

@@ -120,7 +120,8 @@ export type RunRecord = SampleRecord | FailedRecord;
 export interface RunSettings {
   format: 1;
   package_version: string;
-  model: { name: string; config_sha256: string; weights_sha256: string };
+  /** `quantize` where the weights were stored in fewer bits than the checkpoint has. */
+  model: { name: string; config_sha256: string; weights_sha256: string; quantize?: "nf4" };
   data: { path: string; sha256: string; samples: number };
   adapter: { name: string; backend: string; tier: string };
   tasks: Task[];

@@ -10,6 +10,7 @@ import type { Input, Model } from "../models/model.ts";
 import { untapped } from "../models/scope.ts";
 import type { Cell, Edit } from "./cell.ts";
 import { firstBrokenSite } from "./finite.ts";
+import { length } from "./positions.ts";
 import { type Prefixes, prefixes } from "./prefix.ts";
 import { type LogitRow, logitRows } from "./score.ts";
 import { replaceTap, spawnTap } from "./spawn.ts";
@@ -214,22 +215,33 @@ function chunksOf(model: Model, pair: Pair, cells: readonly Cell[], prefix: Pref
   const wholeOnly = new Set(model.sites.filter((site) => site.single === false).map(({ name }) => name));
   const needsRows = (cell: number) => cells[cell]!.some(({ site }) => wholeOnly.has(site));
   const pictureEnd = (pair.base.picture?.at ?? 0) + (pair.base.picture?.tokens ?? 0);
-  const late = (cell: number) => firsts[cell]! >= pictureEnd;
+  const behindPicture = (cell: number) => firsts[cell]! >= pictureEnd;
   const chunks: Chunk[] = [];
-  const cut = (own: readonly number[], sites: ReadonlySet<string>) => {
+  const tokens = length(pair.base);
+  /** `apart`: cells whose first tokens lie far from one another leave out different numbers of them. */
+  const cut = (own: readonly number[], sites: ReadonlySet<string>, apart: boolean) => {
     if (own.length === 0) return;
     const names = own.map((cell) => cells[cell]!);
-    const step = given ?? chunkSize(model, pair, names, prefix.ofBase(names));
-    for (let first = 0; first < own.length; first += step)
-      chunks.push({ chunk: own.slice(first, first + step), single: sites });
+    const step = given ?? chunkSize(model, pair, names, prefix.ofBase(names), sites.size === 0);
+    for (let first = 0; first < own.length; ) {
+      const reach = firsts[own[first]!]! + (tokens - firsts[own[first]!]!) / 8;
+      let end = first + 1;
+      while (end < own.length && end - first < step && (!apart || firsts[own[end]!]! <= reach)) end++;
+      chunks.push({ chunk: own.slice(first, end), single: sites });
+      first = end;
+    }
   };
   const all = [...cells.keys()];
   const byDepth = (a: number, b: number) => depths[a]! - depths[b]! || a - b;
   const byToken = (a: number, b: number) => firsts[a]! - firsts[b]! || a - b;
   for (const rows of [false, true]) {
     const own = all.filter((cell) => needsRows(cell) === rows);
-    cut(own.filter(late).sort(byDepth), rows ? new Set() : single);
-    cut(own.filter((cell) => !late(cell)).sort(byToken), rows ? new Set() : single);
+    cut(own.filter(behindPicture).sort(byDepth), rows ? new Set() : single, false);
+    cut(
+      own.filter((cell) => !behindPicture(cell)).sort(byToken),
+      rows ? new Set() : single,
+      pair.base.picture !== undefined,
+    );
   }
   return chunks.length > 0 ? chunks : [{ chunk: [], single }];
 }
@@ -240,17 +252,23 @@ function cellDepths(model: Model, cells: readonly Cell[]): number[] {
   return cells.map((cell) => Math.min(...cell.map(({ site }) => place.get(site)!)));
 }
 
-/** A batch keeps about ten activations of its widest kind at a time; that much of a quarter GiB, or of one binding. */
-const BATCH_BYTES = 256 * 2 ** 20;
+/**
+ * A batch keeps about ten activations of its widest kind at a time, each of so many bytes at the most, or of one binding.
+ * Software adapters are faster while these fit into the processor's caches.
+ */
+const BATCH_BYTES = { B: 256 * 2 ** 20, D: 16 * 2 ** 20 };
 
-function chunkSize(model: Model, pair: Pair, cells: readonly Cell[], firstToken: number): number {
+/** `rows`: keys and values of the picture may have rows too. */
+function chunkSize(model: Model, pair: Pair, cells: readonly Cell[], firstToken: number, rows: boolean): number {
   const shapes = model.shapes(pair.base.ids.length, firstToken);
   const first = cellDepths(model, cells).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const rowBytes = model.sites.slice(first).map(({ name, axes }) => {
+  const rowBytes = model.sites.slice(first).map(({ name, axes, single }) => {
     const shape = shapes.get(name)!;
-    if (name.endsWith(".result")) return 0; // made alone
+    const ofPicture = single === false && axes === "head token dim";
+    if (name.endsWith(".result") || (ofPicture && !rows)) return 0; // made alone; one row for all
     return 4 * (axes === "token vocab" ? shape.at(-1)! : size(shape)); // logits of the answer position only
   });
-  const bytes = Math.min(BATCH_BYTES, model.gpu.info.maxBindingBytes);
+  const { tier, maxBindingBytes } = model.gpu.info;
+  const bytes = Math.min(BATCH_BYTES[tier], maxBindingBytes);
   return Math.max(1, Math.floor(bytes / Math.max(...rowBytes)) - 1);
 }

@@ -1,5 +1,5 @@
 /** What a cell of a drawn heat map holds, said beside it: for the pointer, a finger and the arrow keys. */
-import type { Column, Grid, MeanTable } from "./grid.ts";
+import { type Column, type Grid, type MeanTable, viewText } from "./grid.ts";
 import { escapeText } from "./heat-map.ts";
 
 /** What is drawn in one figure, to answer for its cells. */
@@ -29,10 +29,12 @@ export function say(figure: Element, index: number): void {
   const [r, i] = [Math.floor(index / table.across.length), index % table.across.length];
   const row = grid.rows[r]!;
   const value = row.values[i]!;
-  const heads = table.what === "heads";
-  const where = heads ? `layer ${row.label}, head ${table.across[i]}` : `${row.label}, layer ${table.across[i]}`;
+  const { x, y } = viewText[table.what];
+  const first = table.what === "tokens" ? row.label : `${y.toLowerCase()} ${row.label}`;
+  const where = `${first}, ${x.toLowerCase()} ${table.across[i]}`;
+  const sites = { tokens: table.sites[i], patches: "", heads: table.sites[r], last: table.sites[r] };
   const said = value === null ? "no value" : `${column} ${value < 0 ? "−" : ""}${Math.abs(value).toPrecision(4)}`;
-  tip.innerHTML = `<b>${escapeText(where)}</b><br>${said}<br>n = ${row.counts[i]}<br><small>${escapeText(table.sites[heads ? r : i] ?? "")}</small>`;
+  tip.innerHTML = `<b>${escapeText(where)}</b><br>${said}<br>n = ${row.counts[i]}<br><small>${escapeText(sites[table.what] ?? "")}</small>`;
   tip.hidden = false;
   const box = rect.getBoundingClientRect();
   const room = document.documentElement.clientWidth - tip.offsetWidth - 8;

@@ -1,7 +1,7 @@
 /** The page's own script: choose a table, draw it, say what a cell holds. Put into the page by embed.ts. */
 
 import { drawn, hideTip, pointAt, say, step } from "./cell-tip.ts";
-import { type Column, combine, type Grid, groupsOf, type MeanTable, orderName } from "./grid.ts";
+import { type Column, combine, type Grid, groupsOf, type MeanTable, orderName, views, viewText } from "./grid.ts";
 import { escapeText, heatMap } from "./heat-map.ts";
 import { type Scale, scaleOf, short, type View } from "./palette.ts";
 
@@ -54,14 +54,15 @@ function draw(): void {
   drawn.clear();
   hideTip();
   const now = choice();
-  for (const what of ["tokens", "heads"] as const) {
-    const place = document.getElementById(what)!;
+  for (const what of views) {
+    const place = document.getElementById(what);
+    if (!place) continue;
     const table = tables.find(
       (one) => one.what === what && one.task === now.task && one.mode === now.mode && one.kind === now.kind,
     );
     if (table) drawTable(place, table, now);
     else
-      place.innerHTML = `<p class="quiet">No ${what === "heads" ? "single heads were" : "tokens were"} patched for ${escapeText(now.kind)} in this run.</p>`;
+      place.innerHTML = `<p class="quiet">No ${viewText[what].missing} patched for ${escapeText(now.kind)} in this run.</p>`;
   }
 }
 
@@ -104,9 +105,9 @@ const pending = new Map<Element, (width: number) => void>();
 
 function fill(figure: HTMLElement, title: string, scale: Scale, now: Choice): void {
   const { table, grid } = drawn.get(figure)!;
-  const heads = table.what === "heads";
+  const { x, y } = viewText[table.what];
   const subtitle = `${table.mode} corruption, ${table.kind}, mean of ${grid.samples} ${grid.samples === 1 ? "sample" : "samples"}`;
-  const axes = heads ? { x: "Head", y: "Layer" } : { x: "Layer", y: "Token" };
+  const axes = { x, y };
   pending.set(figure, (width) => {
     figure.innerHTML = heatMap({
       title,
@@ -131,7 +132,7 @@ function drawAt(figure: HTMLElement): void {
 /** The same values for screen readers and for copying. */
 function numbersTable(table: MeanTable, grid: Grid): string {
   const cell = (value: number | null) => `<td>${value === null ? "" : short(value)}</td>`;
-  const head = `<tr><th scope="col">${table.what === "heads" ? "Layer" : "Token"}</th>${table.across.map((number) => `<th scope="col">${number}</th>`).join("")}</tr>`;
+  const head = `<tr><th scope="col">${viewText[table.what].y}</th>${table.across.map((number) => `<th scope="col">${number}</th>`).join("")}</tr>`;
   const rows = grid.rows.map(
     ({ label, values }) => `<tr><th scope="row">${escapeText(label)}</th>${values.map(cell).join("")}</tr>`,
   );

@@ -33,6 +33,8 @@ export interface CellCount {
 export interface Facts {
   readonly samples: Set<number>;
   readonly failed: FailedRecord[];
+  /** Head tables that the original loses (D7). */
+  readonly dropped: { sample: number; task: Task; mode: Mode; kind: string; reason: string }[];
   readonly settings: Map<string, Setting>;
   readonly counts: Map<string, CellCount>;
   readonly checks: Map<string, CheckCount>;
@@ -42,6 +44,7 @@ export interface Facts {
 export const noFacts = (): Facts => ({
   samples: new Set(),
   failed: [],
+  dropped: [],
   settings: new Map(),
   counts: new Map(),
   checks: new Map(),
@@ -62,7 +65,8 @@ function addSample(facts: Facts, record: SampleRecord): void {
     setting[run].probability += probability(record[run]);
     setting[run].difference += difference(record[run]);
   }
-  for (const { kind, unchanged, scores } of record.tables) {
+  for (const { kind, unchanged, scores, dropped } of record.tables) {
+    if (dropped !== undefined) facts.dropped.push({ sample, task, mode, kind, reason: dropped });
     const fresh = { task, mode, kind, cells: 0, missing: 0, unchanged: 0, noEffect: 0, notFinite: 0 };
     const count = entry(facts.counts, `${task} ${mode} ${kind}`, fresh);
     count.unchanged += unchanged;

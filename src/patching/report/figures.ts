@@ -1,7 +1,7 @@
 /** The main heat maps as files of their own: all groups and orders, SVG and PNG. */
 import { join } from "node:path";
 import { packageRoot } from "../../models/load.ts";
-import { type Column, combine, type MeanTable, orderName } from "./grid.ts";
+import { type Column, combine, type MeanTable, orderName, viewText } from "./grid.ts";
 import { heatMap } from "./heat-map.ts";
 import { scaleOf, type View } from "./palette.ts";
 
@@ -20,9 +20,7 @@ export interface Figure {
 export function figures(tables: readonly MeanTable[]): Figure[] {
   return tables.flatMap((table) =>
     drawnColumns.map(([column, view]) => ({
-      name: [table.what === "heads" ? "heads" : "heatmap", table.task, table.mode, fileName(table.kind), column].join(
-        "-",
-      ),
+      name: [viewText[table.what].file, table.task, table.mode, fileName(table.kind), column].join("-"),
       svg: figure(table, column, view, { file: true }).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" '),
     })),
   );
@@ -31,13 +29,13 @@ export function figures(tables: readonly MeanTable[]): Figure[] {
 /** All groups and both orders in one heat map. */
 export function figure(table: MeanTable, column: Column, view: View, { file }: { file: boolean }): string {
   const grid = combine(table, column, null, null);
-  const heads = table.what === "heads";
+  const { x, y, where } = viewText[table.what];
   return heatMap({
     title: `${table.task} - all groups - ${orderName(null)}`,
-    subtitle: `${table.mode} corruption, ${table.kind}${heads ? ", at the correct answer" : ""}, mean of ${grid.samples} ${grid.samples === 1 ? "sample" : "samples"}`,
+    subtitle: `${table.mode} corruption, ${table.kind}${where}, mean of ${grid.samples} ${grid.samples === 1 ? "sample" : "samples"}`,
     grid,
     across: table.across,
-    axes: heads ? { x: "Head", y: "Layer" } : { x: "Layer", y: "Token" },
+    axes: { x, y },
     scale: scaleOf(
       column,
       view,

@@ -22,18 +22,53 @@ export interface Part {
   readonly rows: readonly MeanRow[];
 }
 
-/** All means of a task, mode and kind. Tokens by layers, or layers by heads at the correct answer's token. */
+/** In the order of the report. */
+export const views = ["tokens", "patches", "heads", "last"] as const;
+
+/**
+ * All means of a task, mode and kind: tokens by layers; the picture's rows by columns, mean over layers; layers by heads
+ * at the correct answer's token, or at the prompt's last one.
+ */
 export interface MeanTable {
   readonly task: string;
   readonly mode: string;
   readonly kind: string;
-  readonly what: "tokens" | "heads";
-  /** Layer numbers, or head numbers. */
+  readonly what: (typeof views)[number];
+  /** Layer numbers, head numbers, or the picture's columns. */
   readonly across: readonly number[];
   /** One per layer. */
   readonly sites: readonly string[];
   readonly parts: readonly Part[];
 }
+
+/** What the axes of a view mean, where it looks, and what it is called. */
+export const viewText = {
+  tokens: { x: "Layer", y: "Token", where: "", title: "Tokens", file: "heatmap", missing: "tokens were" },
+  patches: {
+    x: "Column",
+    y: "Row",
+    where: ", mean over layers",
+    title: "Patches of the picture, mean over layers",
+    file: "patches",
+    missing: "patches of the picture were",
+  },
+  heads: {
+    x: "Head",
+    y: "Layer",
+    where: ", at the correct answer",
+    title: "Heads, at the correct answer’s token",
+    file: "heads",
+    missing: "single heads were",
+  },
+  last: {
+    x: "Head",
+    y: "Layer",
+    where: ", at the last token",
+    title: "Heads, at the prompt’s last token",
+    file: "heads-last",
+    missing: "single heads were",
+  },
+} as const satisfies Record<MeanTable["what"], unknown>;
 
 export interface Grid {
   readonly samples: number;

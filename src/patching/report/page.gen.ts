@@ -2,6 +2,34 @@
 export const pageScript =
   "\"use strict\";(() => {\n" +
   "const columns = [\"p_patched\", \"p_diff\", \"logit_diff\", \"effect\"];\n" +
+  "const views = [\"tokens\", \"patches\", \"heads\", \"last\"];\n" +
+  "const viewText = {\n" +
+  "    tokens: { x: \"Layer\", y: \"Token\", where: \"\", title: \"Tokens\", file: \"heatmap\", missing: \"tokens were\" },\n" +
+  "    patches: {\n" +
+  "        x: \"Column\",\n" +
+  "        y: \"Row\",\n" +
+  "        where: \", mean over layers\",\n" +
+  "        title: \"Patches of the picture, mean over layers\",\n" +
+  "        file: \"patches\",\n" +
+  "        missing: \"patches of the picture were\",\n" +
+  "    },\n" +
+  "    heads: {\n" +
+  "        x: \"Head\",\n" +
+  "        y: \"Layer\",\n" +
+  "        where: \", at the correct answer\",\n" +
+  "        title: \"Heads, at the correct answer’s token\",\n" +
+  "        file: \"heads\",\n" +
+  "        missing: \"single heads were\",\n" +
+  "    },\n" +
+  "    last: {\n" +
+  "        x: \"Head\",\n" +
+  "        y: \"Layer\",\n" +
+  "        where: \", at the last token\",\n" +
+  "        title: \"Heads, at the prompt’s last token\",\n" +
+  "        file: \"heads-last\",\n" +
+  "        missing: \"single heads were\",\n" +
+  "    },\n" +
+  "};\n" +
   "function combine(table, column, group, correctFirst) {\n" +
   "    const parts = table.parts.filter((part) => (group === null || part.group === group) && (correctFirst === null || part.correctFirst === correctFirst));\n" +
   "    const both = parts.some((part) => part.correctFirst) && parts.some((part) => !part.correctFirst);\n" +
@@ -227,10 +255,12 @@ export const pageScript =
   "    const [r, i] = [Math.floor(index / table.across.length), index % table.across.length];\n" +
   "    const row = grid.rows[r];\n" +
   "    const value = row.values[i];\n" +
-  "    const heads = table.what === \"heads\";\n" +
-  "    const where = heads ? `layer ${row.label}, head ${table.across[i]}` : `${row.label}, layer ${table.across[i]}`;\n" +
+  "    const { x, y } = viewText[table.what];\n" +
+  "    const first = table.what === \"tokens\" ? row.label : `${y.toLowerCase()} ${row.label}`;\n" +
+  "    const where = `${first}, ${x.toLowerCase()} ${table.across[i]}`;\n" +
+  "    const sites = { tokens: table.sites[i], patches: \"\", heads: table.sites[r], last: table.sites[r] };\n" +
   "    const said = value === null ? \"no value\" : `${column} ${value < 0 ? \"−\" : \"\"}${Math.abs(value).toPrecision(4)}`;\n" +
-  "    tip.innerHTML = `<b>${escapeText(where)}</b><br>${said}<br>n = ${row.counts[i]}<br><small>${escapeText(table.sites[heads ? r : i] ?? \"\")}</small>`;\n" +
+  "    tip.innerHTML = `<b>${escapeText(where)}</b><br>${said}<br>n = ${row.counts[i]}<br><small>${escapeText(sites[table.what] ?? \"\")}</small>`;\n" +
   "    tip.hidden = false;\n" +
   "    const box = rect.getBoundingClientRect();\n" +
   "    const room = document.documentElement.clientWidth - tip.offsetWidth - 8;\n" +
@@ -299,13 +329,15 @@ export const pageScript =
   "    drawn.clear();\n" +
   "    hideTip();\n" +
   "    const now = choice();\n" +
-  "    for (const what of [\"tokens\", \"heads\"]) {\n" +
+  "    for (const what of views) {\n" +
   "        const place = document.getElementById(what);\n" +
+  "        if (!place)\n" +
+  "            continue;\n" +
   "        const table = tables.find((one) => one.what === what && one.task === now.task && one.mode === now.mode && one.kind === now.kind);\n" +
   "        if (table)\n" +
   "            drawTable(place, table, now);\n" +
   "        else\n" +
-  "            place.innerHTML = `<p class=\"quiet\">No ${what === \"heads\" ? \"single heads were\" : \"tokens were\"} patched for ${escapeText(now.kind)} in this run.</p>`;\n" +
+  "            place.innerHTML = `<p class=\"quiet\">No ${viewText[what].missing} patched for ${escapeText(now.kind)} in this run.</p>`;\n" +
   "    }\n" +
   "}\n" +
   "function drawTable(place, table, now) {\n" +
@@ -334,9 +366,9 @@ export const pageScript =
   "const pending = new Map();\n" +
   "function fill(figure, title, scale, now) {\n" +
   "    const { table, grid } = drawn.get(figure);\n" +
-  "    const heads = table.what === \"heads\";\n" +
+  "    const { x, y } = viewText[table.what];\n" +
   "    const subtitle = `${table.mode} corruption, ${table.kind}, mean of ${grid.samples} ${grid.samples === 1 ? \"sample\" : \"samples\"}`;\n" +
-  "    const axes = heads ? { x: \"Head\", y: \"Layer\" } : { x: \"Layer\", y: \"Token\" };\n" +
+  "    const axes = { x, y };\n" +
   "    pending.set(figure, (width) => {\n" +
   "        figure.innerHTML = heatMap({\n" +
   "            title,\n" +
@@ -358,7 +390,7 @@ export const pageScript =
   "}\n" +
   "function numbersTable(table, grid) {\n" +
   "    const cell = (value) => `<td>${value === null ? \"\" : short(value)}</td>`;\n" +
-  "    const head = `<tr><th scope=\"col\">${table.what === \"heads\" ? \"Layer\" : \"Token\"}</th>${table.across.map((number) => `<th scope=\"col\">${number}</th>`).join(\"\")}</tr>`;\n" +
+  "    const head = `<tr><th scope=\"col\">${viewText[table.what].y}</th>${table.across.map((number) => `<th scope=\"col\">${number}</th>`).join(\"\")}</tr>`;\n" +
   "    const rows = grid.rows.map(({ label, values }) => `<tr><th scope=\"row\">${escapeText(label)}</th>${values.map(cell).join(\"\")}</tr>`);\n" +
   "    return `<details><summary>Numbers</summary><div class=\"wide\"><table><thead>${head}</thead><tbody>${rows.join(\"\")}</tbody></table></div></details>`;\n" +
   "}\n" +

@@ -1,7 +1,7 @@
 /** The parts of the report put together into one file that loads nothing. */
 
 import { figure } from "./figures.ts";
-import { columns, type MeanTable } from "./grid.ts";
+import { columns, type MeanTable, views, viewText } from "./grid.ts";
 import { escapeText } from "./heat-map.ts";
 import { paragraph, section } from "./html.ts";
 import { pageScript } from "./page.gen.ts";
@@ -34,6 +34,8 @@ export function mapsSection(tables: readonly MeanTable[]): string {
     pairs.map(([value, name]) => `<option value="${value}">${name}</option>`).join("");
   const select = (name: string, label: string, inner = "") =>
     `<label>${label}<select name="${name}">${inner}</select></label>`;
+  const always: readonly string[] = ["tokens", "heads"];
+  const shown = views.filter((what) => always.includes(what) || tables.some((table) => table.what === what));
   const json = JSON.stringify(tables).replaceAll("<", "\\u003c");
   return section(
     "maps",
@@ -75,7 +77,7 @@ export function mapsSection(tables: readonly MeanTable[]): string {
       ),
       '<label class="tick"><input type="checkbox" name="numbers">numbers</label>',
     ].join("\n")}</form>`,
-    '<div class="maps"><div><h3>Tokens</h3><div id="tokens" class="map"></div></div><div><h3>Heads, at the correct answer’s token</h3><div id="heads" class="map"></div></div></div>',
+    `<div class="maps">${shown.map((what) => `<div><h3>${viewText[what].title}</h3><div id="${what}" class="map"></div></div>`).join("")}</div>`,
     '<div id="tip" role="status" hidden></div>',
     `<noscript>${withoutScript}${tables.map((table) => figure(table, "logit_diff", "raw", { file: false })).join("\n")}</noscript>`,
     `<script type="application/json" id="tables">${json}</script>\n<script>${pageScript}</script>`,

@@ -2,7 +2,10 @@
 import type { SampleRecord, Table } from "../record.ts";
 
 export interface RoleRow {
-  readonly token: number;
+  /** Row of the table. */
+  readonly row: number;
+  /** Its place in the prompt, from 0 to 1. */
+  readonly at: number;
   readonly label: string;
 }
 
@@ -13,10 +16,11 @@ const articles = new Set(["a", "an", "the"]);
  * other role that comes again is numbered. Tables that do not run over the prompt have positions instead of roles.
  */
 export function roleRows({ tokens }: SampleRecord, table: Table): RoleRow[] {
-  if (table.tokens !== tokens.length) {
-    return Array.from({ length: table.tokens }, (_, token) => ({
-      token,
-      label: table.tokens === 1 ? "[decoder]" : String(token),
+  if (!table.at && table.tokens !== tokens.length) {
+    return Array.from({ length: table.tokens }, (_, row) => ({
+      row,
+      at: row / Math.max(1, table.tokens - 1),
+      label: table.tokens === 1 ? "[decoder]" : String(row),
     }));
   }
   const seen = new Map<string, number>();
@@ -26,6 +30,8 @@ export function roleRows({ tokens }: SampleRecord, table: Table): RoleRow[] {
     const name = articles.has(role) && next !== undefined ? `${role} (${next})` : role;
     const times = (seen.get(name) ?? 0) + 1;
     seen.set(name, times);
-    return [{ token, label: times === 1 ? name : `${name} ${times}` }];
+    const row = table.at ? table.at.indexOf(token) : token;
+    const at = token / Math.max(1, tokens.length - 1);
+    return row === -1 ? [] : [{ row, at, label: times === 1 ? name : `${name} ${times}` }];
   });
 }

@@ -70,7 +70,22 @@ async function picture(pictures: Pictures, path: string, name: string): Promise<
 }
 
 /** Samples that could not be run, with the reasons. */
-export function failuresSection({ failed }: Facts): string {
+export function failuresSection(facts: Facts): string {
+  return failedSection(facts) + droppedSection(facts);
+}
+
+function droppedSection({ dropped }: Facts): string {
+  if (dropped.length === 0) return "";
+  const rows = dropped
+    .slice(0, mostFailures)
+    .map(({ sample, task, mode, kind, reason }) => [String(sample), task, mode, kind, reason]);
+  const more = dropped.length > mostFailures ? ` The first ${mostFailures}; results.jsonl holds all.` : "";
+  const said = `The original throws for ${plural(dropped.length, "table")} of single heads and leaves the row out; so do the numbers above.${more}`;
+  const head = ["Sample", "Task", "Corruption", "Kind", "Reason"];
+  return section("dropped", "Rows that the original loses", paragraph(said, "quiet"), table(head, rows));
+}
+
+function failedSection({ failed }: Facts): string {
   if (failed.length === 0) return "";
   const rows = failed
     .slice(0, mostFailures)

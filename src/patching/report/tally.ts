@@ -1,7 +1,7 @@
 /** Sums scores over samples, record by record, into the tables of means that the report shows. */
 import { layerOf } from "../layer.ts";
 import type { Json, Mode, RunSettings, SampleRecord, Table, Task } from "../record.ts";
-import { columns, type MeanRow, type MeanTable } from "./grid.ts";
+import { columns, type MeanRow, type MeanTable, views } from "./grid.ts";
 import { roleRows } from "./roles.ts";
 
 interface RowSum {
@@ -30,20 +30,17 @@ export function tally({ tasks, modes, kinds }: Pick<RunSettings, "tasks" | "mode
   return {
     add(record) {
       for (const table of record.tables) {
-        const part = partOf(sums, record, table);
-        part.samples++;
-        if (table.heads === null) addTokens(part, record, table);
-        else addHeads(part, record, table);
+        if (table.dropped !== undefined) continue;
+        for (const what of viewsOf(record, table)) {
+          const part = partOf(sums, record, table, what);
+          part.samples++;
+          adders[what](part, record, table);
+        }
       }
     },
     tables() {
       const rank = ({ task, mode, kind, what }: TableSum) =>
-        [
-          tasks.indexOf(task as Task),
-          modes.indexOf(mode as Mode),
-          kinds.indexOf(kind),
-          what === "heads" ? 1 : 0,
-        ] as const;
+        [tasks.indexOf(task as Task), modes.indexOf(mode as Mode), kinds.indexOf(kind), views.indexOf(what)] as const;
       const order = (a: readonly number[], b: readonly number[]) =>
         a.map((value, i) => value - b[i]!).find((d) => d !== 0) ?? 0;
       return [...sums.values()].sort((a, b) => order(rank(a), rank(b))).map(means);
@@ -54,16 +51,16 @@ export function tally({ tasks, modes, kinds }: Pick<RunSettings, "tasks" | "mode
 function partOf(
   sums: Map<string, TableSum>,
   { task, mode, group, correct_first }: SampleRecord,
-  { kind, sites, heads }: Table,
+  { kind, sites, heads, patches }: Table,
+  what: MeanTable["what"],
 ): PartSum {
-  const what = heads ? "heads" : "tokens";
   const key = [task, mode, kind, what].join("\n");
   const sum: TableSum = sums.get(key) ?? {
     task,
     mode,
     kind,
     what,
-    across: heads ?? sites.map(layerOf),
+    across: patches === undefined ? (heads ?? sites.map(layerOf)) : Array.from({ length: patches }, (_, i) => i),
     sites,
     parts: new Map(),
   };
@@ -74,37 +71,64 @@ function partOf(
   return part;
 }
 
-/** Tokens down, layers across. */
-function addTokens(part: PartSum, record: SampleRecord, table: Table): void {
-  for (const { token, label } of roleRows(record, table)) {
-    addRow(part, label, token / Math.max(1, table.tokens - 1), table, token * table.layers, table.layers);
-  }
+/** Which means a table goes into: heads of some tokens are seen at the answer and at the prompt's end. */
+function viewsOf(record: SampleRecord, table: Table): MeanTable["what"][] {
+  if (table.heads === null) return [table.patches === undefined ? "tokens" : "patches"];
+  if (table.patches !== undefined) return [];
+  const last = lastRow(record, table) !== -1;
+  return [...(answerRow(record, table) === null ? [] : ["heads" as const]), ...(last ? ["last" as const] : [])];
 }
 
-/** Layers down, heads across, at the correct answer's token. */
-function addHeads(part: PartSum, record: SampleRecord, table: Table): void {
-  const token = answerRow(record, table);
-  if (token === null) return;
+type Adder = (part: PartSum, record: SampleRecord, table: Table) => void;
+type Value = (column: (typeof columns)[number], i: number) => Json;
+
+const adders: Readonly<Record<MeanTable["what"], Adder>> = {
+  /** Tokens down, layers across. */
+  tokens(part, record, table) {
+    for (const { row, at, label } of roleRows(record, table))
+      addRow(part, label, at, table.layers, (column, i) => table.scores[column][row * table.layers + i] ?? null);
+  },
+  /** The picture's rows down, its columns across; each value is the mean over layers. */
+  patches(part, _record, table) {
+    const side = table.patches!;
+    for (let row = 0; row < side; row++)
+      addRow(part, String(row), row / (side - 1), side, (column, i) => {
+        const start = (row * side + i) * table.layers;
+        const values = table.scores[column].slice(start, start + table.layers).map(Number);
+        return values.some((value) => !Number.isFinite(value)) ? null : mean(values);
+      });
+  },
+  heads: (part, record, table) => addHeads(part, table, answerRow(record, table)!),
+  last: (part, record, table) => addHeads(part, table, lastRow(record, table)),
+};
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** Layers down, heads across, at one row of the table. */
+function addHeads(part: PartSum, table: Table, row: number): void {
   const heads = table.heads!.length;
   table.sites.forEach((site, layer) => {
-    addRow(
-      part,
-      String(layerOf(site, layer)),
-      layer / Math.max(1, table.layers - 1),
-      table,
-      (token * table.layers + layer) * heads,
-      heads,
-    );
+    const start = (row * table.layers + layer) * heads;
+    const value: Value = (column, i) => table.scores[column][start + i] ?? null;
+    addRow(part, String(layerOf(site, layer)), layer / Math.max(1, table.layers - 1), heads, value);
   });
 }
 
-/** The token whose row is a sample's head table: the correct answer's last piece; the only one where there is one. */
+/** The row of a sample's head table: the correct answer's last piece, or the original's place; the only one it has. */
 export function answerRow({ answer_token, tokens }: SampleRecord, table: Table): number | null {
-  if (table.tokens === 1) return 0;
+  if (table.tokens === 1 && !table.at) return 0;
+  if (table.at) {
+    const row = table.tokens === 1 ? 0 : table.at.indexOf(answer_token ?? -1);
+    return row === -1 ? null : row;
+  }
   return table.tokens === tokens.length ? answer_token : null;
 }
 
-function addRow(part: PartSum, label: string, at: number, { scores }: Table, start: number, width: number): void {
+/** The row of the prompt's last token, where a table holds a few tokens and this one; else -1. */
+const lastRow = ({ tokens }: SampleRecord, { at, tokens: rows }: Table): number =>
+  at && rows > 1 ? at.indexOf(tokens.length - 1) : -1;
+
+function addRow(part: PartSum, label: string, at: number, width: number, valueAt: Value): void {
   const zeros = () => columns.map(() => new Array<number>(width).fill(0));
   const row: RowSum = part.rows.get(label) ?? { at: 0, samples: 0, total: zeros(), count: zeros() };
   part.rows.set(label, row);
@@ -112,7 +136,7 @@ function addRow(part: PartSum, label: string, at: number, { scores }: Table, sta
   row.samples++;
   columns.forEach((column, c) => {
     for (let i = 0; i < width; i++) {
-      const value: Json = scores[column][start + i] ?? null;
+      const value = valueAt(column, i);
       if (typeof value !== "number") continue;
       row.total[c]![i]! += value;
       row.count[c]![i]!++;
