@@ -54,9 +54,9 @@ export async function sweepCost(
     for (const mode of settings.modes) {
       try {
         const { direction } = settings;
+        const before = gpu.flop;
         const defects = settings.defects as Defects;
         const pair = await samplePair(model, sample, { mode, defects, direction });
-        const before = gpu.flop;
         const result = await sweepSample(model, pair, kinds, {
           heads: settings.heads,
           positions: settings.positions,

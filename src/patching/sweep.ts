@@ -205,8 +205,8 @@ interface Chunk {
 }
 
 /**
- * Cells that leave out the same tokens share a chunk, those of late layers too, and those whose variants may start as
- * single tokens; at least one chunk.
+ * Cells that leave out about as many tokens share a chunk, else those of late layers, and those whose variants may start
+ * as single tokens; at least one chunk.
  */
 function chunksOf(model: Model, pair: Pair, cells: readonly Cell[], prefix: Prefixes, given?: number): Chunk[] {
   const depths = cellDepths(model, cells);
@@ -214,33 +214,28 @@ function chunksOf(model: Model, pair: Pair, cells: readonly Cell[], prefix: Pref
   const single = new Set(model.sites.filter((site) => site.single === true).map(({ name }) => name));
   const wholeOnly = new Set(model.sites.filter((site) => site.single === false).map(({ name }) => name));
   const needsRows = (cell: number) => cells[cell]!.some(({ site }) => wholeOnly.has(site));
-  const pictureEnd = (pair.base.picture?.at ?? 0) + (pair.base.picture?.tokens ?? 0);
-  const behindPicture = (cell: number) => firsts[cell]! >= pictureEnd;
   const chunks: Chunk[] = [];
   const tokens = length(pair.base);
-  /** `apart`: cells whose first tokens lie far from one another leave out different numbers of them. */
-  const cut = (own: readonly number[], sites: ReadonlySet<string>, apart: boolean) => {
+  const cut = (own: readonly number[], sites: ReadonlySet<string>) => {
     if (own.length === 0) return;
     const names = own.map((cell) => cells[cell]!);
     const step = given ?? chunkSize(model, pair, names, prefix.ofBase(names), sites.size === 0);
     for (let first = 0; first < own.length; ) {
-      const reach = firsts[own[first]!]! + (tokens - firsts[own[first]!]!) / 8;
+      const reach = firsts[own[first]!]! + (tokens - firsts[own[first]!]!) / 16;
       let end = first + 1;
-      while (end < own.length && end - first < step && (!apart || firsts[own[end]!]! <= reach)) end++;
+      while (end < own.length && end - first < step && firsts[own[end]!]! <= reach) end++;
       chunks.push({ chunk: own.slice(first, end), single: sites });
       first = end;
     }
   };
-  const all = [...cells.keys()];
-  const byDepth = (a: number, b: number) => depths[a]! - depths[b]! || a - b;
-  const byToken = (a: number, b: number) => firsts[a]! - firsts[b]! || a - b;
+  const causal = pair.base.picture !== undefined;
+  const order = (a: number, b: number) =>
+    causal ? firsts[a]! - firsts[b]! || a - b : depths[a]! - depths[b]! || a - b;
+  const all = [...cells.keys()].sort(order);
   for (const rows of [false, true]) {
-    const own = all.filter((cell) => needsRows(cell) === rows);
-    cut(own.filter(behindPicture).sort(byDepth), rows ? new Set() : single, false);
     cut(
-      own.filter((cell) => !behindPicture(cell)).sort(byToken),
+      all.filter((cell) => needsRows(cell) === rows),
       rows ? new Set() : single,
-      pair.base.picture !== undefined,
     );
   }
   return chunks.length > 0 ? chunks : [{ chunk: [], single }];
