@@ -5,6 +5,7 @@ import { openDry } from "../kernels/dry.ts";
 import type { Gpu } from "../kernels/gpu.ts";
 import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
+import type { Quantize } from "../models/nf4.ts";
 import { type CostSettings, type SweepCost, sweepCost } from "../patching/cost.ts";
 import { sweepDefects } from "../patching/defects.ts";
 import { headCount, resolveKind } from "../patching/kinds.ts";
@@ -17,7 +18,7 @@ import { version } from "../version.ts";
 import type { Arguments, Command } from "./command.ts";
 import { oneOf, someOf, wholeNumber } from "./command.ts";
 import { estimate, estimateLines, flops } from "./estimate.ts";
-import { adapterLine, loaded, withGpu } from "./open.ts";
+import { adapterLine, loaded, quantizeFrom, quantizeOption, withGpu } from "./open.ts";
 import { progressPrinter, sweepLine } from "./progress.ts";
 import { picturesBeside } from "./report.ts";
 
@@ -44,6 +45,7 @@ export const command: Command = {
     except: { value: "D4,…", help: "defects that are the other way round" },
     direction: { value: "DIR", help: "denoising (default): clean values into the corrupt run; or noising" },
     "dry-run": { help: "only say what it would cost: cells, arithmetic, memory, time" },
+    quantize: quantizeOption,
     "exact-check": { value: "N", help: "run N cells of each sample again, alone, and compare bits" },
     out: { value: "RUN", help: "the run's folder; an interrupted run there goes on; needed but for --dry-run" },
   },
@@ -53,21 +55,30 @@ export const command: Command = {
     const [name] = args.positionals as [string];
     if (!args.flag("dry-run") && !args.value("out"))
       throw new UserError("sweep: needs --out RUN, or --dry-run; `notice sweep --help` says more");
+    const quantize = quantizeFrom(args);
     const rows = chooseRows(args, data);
     checkPictures(data, rows);
     return withGpu(name, signal, async (gpu) => {
       const { choice, cost } = await dryRun(gpu, name, args, { data, rows, task }, signal);
       const found = await estimate(gpu, cost);
-      const lines = [adapterLine(gpu), ...estimateLines(found)];
+      const lines = [adapterLine(gpu, quantize), ...estimateLines(found)];
       if (args.flag("dry-run")) {
         console.log(args.flag("json") ? JSON.stringify(found) : lines.join("\n"));
         return 0;
       }
       console.error(lines.join("\n"));
       if (!found.fits) throw new UserError("sweep: needs more memory than may be used, see above");
-      return loaded(gpu, name, signal, async (model) => {
+      const run = async (model: Model) => {
         const before = gpu.flop;
-        const { folder, progress } = await writeRun(model, rows, await settingsFor(model, choice), args, signal);
+        const exactCheck = wholeNumber(args, "exact-check");
+        const { folder, progress } = await writeRun(
+          model,
+          rows,
+          await settingsFor(model, choice),
+          args.value("out")!,
+          signal,
+          exactCheck,
+        );
         const failed = (await readRun(folder)).records.filter((record) => "failed" in record).length;
         if (args.flag("json"))
           console.log(JSON.stringify({ run: folder, ...progress, flop: gpu.flop - before, failed }));
@@ -79,7 +90,8 @@ export const command: Command = {
             `${failed} ${failed === 1 ? "sweep" : "sweeps"} failed; the report says why, and the same command tries again`,
           );
         return failed > 0 ? 1 : 0;
-      });
+      };
+      return loaded(gpu, name, signal, run, quantize);
     });
   },
 };
@@ -93,29 +105,30 @@ async function dryRun(
   signal: AbortSignal,
 ): Promise<{ choice: SweepChoice; cost: SweepCost }> {
   const dry = openDry(gpu.info);
-  return loaded(dry, name, signal, async (model) => {
+  const count = async (model: Model) => {
     const choice = chooseSweep(model, args, data, rows, task);
     const defects = sweepDefects(model, choice.compat, choice.except) as CostSettings["defects"];
     return { choice, cost: await sweepCost(model, rows, { ...choice, defects, min_denominator: MIN_DENOMINATOR }) };
-  });
+  };
+  return loaded(dry, name, signal, count, quantizeFrom(args));
 }
 
-/** Sweeps into the folder of --out and writes its tables and report. */
+/** Sweeps into a folder and writes its tables and report. */
 export async function writeRun(
   model: Model,
   rows: readonly DataRow[],
   settings: RunSettings,
-  args: Arguments,
+  folder: string,
   signal: AbortSignal,
+  exactCheck = 0,
 ) {
-  const folder = args.value("out") ?? "runs/demo";
   const run = await openRun(folder, settings);
   const printer = progressPrinter();
   let started: number | undefined;
   try {
     const progress = await runSweep(model, rows, settings, run, {
       signal,
-      exactCheck: wholeNumber(args, "exact-check") ?? 0,
+      exactCheck,
       onProgress(now: SweepProgress) {
         started ??= now.done - 1;
         printer.show(sweepLine(now, started), now.done === now.total);
@@ -160,6 +173,7 @@ function chooseSweep(model: Model, args: Arguments, data: DataFile, rows: readon
     compat,
     except,
     direction: oneOf(args, "direction", ["denoising", "noising"]),
+    quantize: quantizeFrom(args),
   };
 }
 
@@ -169,6 +183,7 @@ export interface SweepChoice
   readonly rows: readonly DataRow[];
   readonly compat: Compat;
   readonly except: readonly string[];
+  readonly quantize?: Quantize | undefined;
 }
 
 /** Everything that decides the numbers of a run. */
@@ -178,7 +193,12 @@ export async function settingsFor(model: Model, choice: SweepChoice): Promise<Ru
   return {
     format: 1,
     package_version: version(),
-    model: { name: model.name, config_sha256: config, weights_sha256: weights },
+    model: {
+      name: model.name,
+      config_sha256: config,
+      weights_sha256: weights,
+      ...(choice.quantize && { quantize: choice.quantize }),
+    },
     data: { path: resolve(choice.data.path), sha256: choice.data.sha256, samples: choice.rows.length },
     adapter: { name: info.name, backend: info.kind, tier: info.tier },
     tasks: choice.tasks,

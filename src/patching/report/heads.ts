@@ -1,11 +1,15 @@
-/** Which single heads matter most: mean scores at the correct answer's token, over all tasks and modes. */
+/** Which single heads matter most: mean scores at the correct answer's token or the last one, over all tasks and modes. */
 import { layerOf } from "../layer.ts";
-import type { RunRecord, SampleRecord } from "../record.ts";
+import type { RunRecord, SampleRecord, Table } from "../record.ts";
 import { type Column, columns } from "./grid.ts";
-import { answerRow } from "./tally.ts";
+import { answerRow, lastRow } from "./tally.ts";
+
+/** The correct answer's token, or the prompt's last. */
+export type HeadToken = "answer" | "last";
 
 export interface HeadMean {
   readonly kind: string;
+  readonly token: HeadToken;
   readonly layer: number;
   readonly head: number;
   readonly mean: number;
@@ -15,6 +19,7 @@ export interface HeadMean {
 
 interface HeadSum {
   readonly kind: string;
+  readonly token: HeadToken;
   readonly layer: number;
   readonly head: number;
   readonly total: number[];
@@ -30,39 +35,42 @@ export function strongestHeads(records: Iterable<RunRecord>, column: Column = "l
 
 export function headTally(): { add(record: SampleRecord): void; strongest(column: Column): HeadMean[] } {
   const sums = new Map<string, HeadSum>();
+
+  function addRow({ kind, sites, layers, heads, scores }: Table, token: HeadToken, row: number | null): void {
+    if (row === null) return;
+    sites.forEach((site, l) => {
+      heads!.forEach((head, h) => {
+        const layer = layerOf(site, l);
+        const key = `${kind} ${token} ${layer} ${head}`;
+        const none = () => columns.map(() => 0);
+        const sum = sums.get(key) ?? { kind, token, layer, head, total: none(), count: none() };
+        sums.set(key, sum);
+        columns.forEach((column, c) => {
+          const value = scores[column][(row * layers + l) * heads!.length + h];
+          if (typeof value !== "number") return;
+          sum.total[c]! += value;
+          sum.count[c]!++;
+        });
+      });
+    });
+  }
+
   return {
     add(record) {
       for (const table of record.tables) {
-        const token = answerRow(record, table);
-        if (table.heads === null || token === null) continue;
-        table.sites.forEach((site, l) => {
-          table.heads!.forEach((head, h) => {
-            const layer = layerOf(site, l);
-            const key = `${table.kind} ${layer} ${head}`;
-            const sum = sums.get(key) ?? {
-              kind: table.kind,
-              layer,
-              head,
-              total: columns.map(() => 0),
-              count: columns.map(() => 0),
-            };
-            sums.set(key, sum);
-            columns.forEach((column, c) => {
-              const value = table.scores[column][(token * table.layers + l) * table.heads!.length + h];
-              if (typeof value !== "number") return;
-              sum.total[c]! += value;
-              sum.count[c]!++;
-            });
-          });
-        });
+        if (table.heads === null || table.patches !== undefined || table.dropped !== undefined) continue;
+        const last = lastRow(record, table);
+        addRow(table, "answer", answerRow(record, table));
+        if (last !== -1) addRow(table, "last", last);
       }
     },
     strongest(column) {
       const c = columns.indexOf(column);
       return [...sums.values()]
         .filter(({ count }) => count[c]! > 0)
-        .map(({ kind, layer, head, total, count }) => ({
+        .map(({ kind, token, layer, head, total, count }) => ({
           kind,
+          token,
           layer,
           head,
           mean: total[c]! / count[c]!,

@@ -29,7 +29,9 @@ function sentences(settings: RunSettings, facts: Facts, heads: Heads): string[] 
   const total = (field: "cells" | "missing" | "unchanged") => counts.reduce((sum, count) => sum + count[field], 0);
   const [from, into] = settings.direction === "denoising" ? ["clean", "corrupt"] : ["corrupt", "clean"];
   const strong = heads.strongest("logit_diff").slice(0, 3);
-  const of = ({ kind }: HeadMean) => (settings.kinds.length === 1 ? "" : ` of ${kind}`);
+  const of = ({ kind, token }: HeadMean) =>
+    `${settings.kinds.length === 1 ? "" : ` of ${kind}`}${token === "last" ? " at the last token" : ""}`;
+  const anywhere = strong.some(({ token }) => token === "last");
   return [
     `${plural(facts.samples.size, "sample")} in ${settings.modes.join(" and ")} corruption: ${plural(runs, "sweep")} finished` +
       `${facts.failed.length > 0 ? `, ${facts.failed.length} failed` : ", none failed"}.`,
@@ -37,7 +39,7 @@ function sentences(settings: RunSettings, facts: Facts, heads: Heads): string[] 
       `${total("missing") > 0 ? `; ${whole(total("missing"))} more could not be run, for want of a counterpart in the other prompt` : ""}.`,
     ...(strong.length > 0
       ? [
-          "At the correct answer’s token the strongest single heads by mean change of the logit difference are " +
+          `${anywhere ? "The" : "At the correct answer’s token the"} strongest single heads by mean change of the logit difference are ` +
             `${strong.map((one) => `${headName(one)}${of(one)} (${signed(one.mean)}, n = ${one.n})`).join(", ")}.`,
         ]
       : []),
@@ -86,20 +88,18 @@ export function strongestSection({ defects }: RunSettings, heads: Heads): string
   if (strong.length === 0)
     return section("strongest", "Strongest heads", paragraph("No single heads were patched in this run.", "quiet"));
   const others = new Map(
-    columns.map((column) => [
-      column,
-      new Map(heads.strongest(column).map((one) => [`${one.kind} ${headName(one)}`, one.mean])),
-    ]),
+    columns.map((column) => [column, new Map(heads.strongest(column).map((one) => [keyOf(one), one.mean]))]),
   );
   const most = Math.abs(strong[0]!.mean) || 1;
   const rows = strong.map((one, i) => [
     String(i + 1),
     headName(one),
     one.kind,
+    one.token === "last" ? "last" : "answer",
     { html: bar(one.mean / most) },
     signed(one.mean),
     ...(["p_diff", "effect", "p_patched"] as const).map((column) => {
-      const mean = others.get(column)!.get(`${one.kind} ${headName(one)}`);
+      const mean = others.get(column)!.get(keyOf(one));
       return mean === undefined ? "–" : column === "p_patched" ? short(mean) : signed(mean);
     }),
     whole(one.n),
@@ -115,13 +115,15 @@ export function strongestSection({ defects }: RunSettings, heads: Heads): string
     "strongest",
     "Strongest heads",
     paragraph(
-      "Means at the correct answer’s token over all tasks and corruptions, largest absolute change of the logit difference first; n counts samples once per corruption.",
+      "Means at the correct answer’s token, or at the prompt’s last one, over all tasks and corruptions, largest absolute change of the logit difference first; n counts samples once per corruption.",
       "quiet",
     ),
     shifted,
-    table(["", "Head", "Kind", "", "logit_diff", "p_diff", "effect", "p_patched", "n"], rows, 4),
+    table(["", "Head", "Kind", "Token", "", "logit_diff", "p_diff", "effect", "p_patched", "n"], rows, 5),
   );
 }
+
+const keyOf = (one: HeadMean): string => `${one.kind} ${one.token} ${headName(one)}`;
 
 /** From the middle to the right for what helps the correct answer, to the left for what harms it. */
 function bar(share: number): string {

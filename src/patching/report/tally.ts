@@ -125,7 +125,7 @@ export function answerRow({ answer_token, tokens }: SampleRecord, table: Table):
 }
 
 /** The row of the prompt's last token, where a table holds a few tokens and this one; else -1. */
-const lastRow = ({ tokens }: SampleRecord, { at, tokens: rows }: Table): number =>
+export const lastRow = ({ tokens }: SampleRecord, { at, tokens: rows }: Table): number =>
   at && rows > 1 ? at.indexOf(tokens.length - 1) : -1;
 
 function addRow(part: PartSum, label: string, at: number, width: number, valueAt: Value): void {
