@@ -46,6 +46,21 @@ export interface RunResult {
   readonly activations: ReadonlyMap<string, Activation>;
 }
 
+export interface GenerateOptions {
+  /** Of the answer, its start token included where it has one; default 20. */
+  readonly maxTokens?: number;
+  readonly signal?: AbortSignal;
+  /** Site names or patterns that are captured at every step. */
+  readonly capture?: readonly string[];
+}
+
+export interface Generated {
+  readonly ids: number[];
+  readonly text: string;
+  /** For each token that was chosen what was captured then; of LLaVA's prompt only the last token is read again. */
+  readonly steps?: readonly ReadonlyMap<string, Activation>[];
+}
+
 export interface Model {
   /** As it was asked for: `blip-mini`, a Hub name, or a folder. */
   readonly name: string;
@@ -68,10 +83,7 @@ export interface Model {
   /** One forward; `capture` are site names or patterns. */
   run(input: Input, options?: { capture?: readonly string[] }): Promise<RunResult>;
   /** The greedy answer: its text, and its ids, with the start token where the answer has one of its own. */
-  generate(
-    input: Input,
-    options?: { maxTokens?: number; signal?: AbortSignal },
-  ): Promise<{ ids: number[]; text: string }>;
+  generate(input: Input, options?: GenerateOptions): Promise<Generated>;
   /** Which of the question's tokens spell `word`, the first time; empty where none do. */
   findWord(input: Input, word: string): number[];
   /** Ids of a text's word pieces, without special tokens. */

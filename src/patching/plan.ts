@@ -2,6 +2,7 @@
 import { UserError } from "../models/errors.ts";
 import type { Input, InputSource, Model } from "../models/model.ts";
 import { nearest } from "../models/nearest.ts";
+import { length, position } from "./positions.ts";
 
 export interface Plan {
   readonly model?: string;
@@ -183,15 +184,17 @@ export function selectTokens(
     if (last < count) return [all.slice(first, last + 1)];
     throw new UserError(`site ${site}: got tokens ${first} to ${last}, it has tokens 0 to ${count - 1}`);
   }
-  if (selector === "image" || selector.startsWith("image[")) return [imageTokens(selector, site, count)];
+  if (selector === "image" || selector.startsWith("image[")) return [imageTokens(selector, site, count, run.input)];
+  const among = run.input.picture !== undefined && count === length(run.input);
+  const placed = (tokens: readonly number[]) => [among ? tokens.map((token) => position(run.input, token)) : tokens];
   const word = selector === "answer" ? run.answer : selector.slice("word:".length);
   if (word === null) throw new UserError(`token "answer": the answers were given as ids; name the tokens by number`);
   const found = model.findWord(run.input, word);
-  if (found.length > 0) return [found];
+  if (found.length > 0) return placed(found);
   // A corrupt prompt may have another word where the clean one has the answer.
   const meant = selector === "answer" && run.clean.ids.length === run.input.ids.length;
   const place = meant ? model.findWord(run.clean, word) : [];
-  if (place.length > 0) return [place];
+  if (place.length > 0) return placed(place);
   const known = run.input.text?.words.map(({ text }) => text) ?? [];
   throw new UserError(
     `token "${selector}": the prompt has no word "${word}"; nearest: ${nearest(word, known).join(", ") || "none"}`,
@@ -206,14 +209,18 @@ export interface SelectedRun {
   readonly answer: string | null;
 }
 
-/** Patches of the vision tower, by row and column; its token 0 is the class token. */
-function imageTokens(selector: string, site: string, count: number): number[] {
-  const offset = site.includes("patch_embedding") ? 0 : 1;
-  const side = Math.sqrt(count - offset);
-  if (!site.startsWith("vision_model.") || !Number.isInteger(side)) {
-    throw new UserError(`token "${selector}": site ${site} has no image tokens; only the vision tower has`);
+/** Patches by row and column: of a vision tower, whose token 0 is the class token, or among the words of a prompt. */
+function imageTokens(selector: string, site: string, count: number, input: Input): number[] {
+  const among = input.picture !== undefined && count === length(input);
+  const offset = among ? input.picture!.at : /patch_embedding|^multi_modal_projector/.test(site) ? 0 : 1;
+  const patches = among ? input.picture!.tokens : count - offset;
+  const side = Math.sqrt(patches);
+  if (!(among || /^(vision_|multi_modal_)/.test(site)) || !Number.isInteger(side)) {
+    throw new UserError(
+      `token "${selector}": site ${site} has no image tokens; the vision tower has, and a language model that reads the picture`,
+    );
   }
-  if (selector === "image") return Array.from({ length: count - offset }, (_, i) => i + offset);
+  if (selector === "image") return Array.from({ length: patches }, (_, i) => i + offset);
   const [row, column] = selector.slice("image[".length, -1).split(",").map(Number) as [number, number];
   if (row < side && column < side) return [offset + row * side + column];
   throw new UserError(

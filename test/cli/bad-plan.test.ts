@@ -116,7 +116,7 @@ describe("with a device", () => {
       /layer\.0\.output: got token 5, it has tokens 0 to 0/,
     ],
     ["a word that is not there", withEdit({ token: "word:rad" }), /the prompt has no word "rad"; nearest: red/],
-    ["image tokens of a text site", withEdit({ token: "image" }), /has no image tokens; only the vision tower has/],
+    ["image tokens of a text site", withEdit({ token: "image" }), /has no image tokens; the vision tower has/],
     [
       "a patch outside the picture",
       withEdit({ site: "vision_model.encoder.layers.0", token: "image[3,12]" }),

@@ -3,6 +3,7 @@ import { openDry } from "../../kernels/dry.ts";
 import type { Gpu } from "../../kernels/gpu.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { captureTap } from "../capture.ts";
+import { greedy } from "../greedy.ts";
 import { type LoadedWeights, wantedWeights } from "../load-weights.ts";
 import type { Input, Model } from "../model.ts";
 import { scope, type Tap, untapped } from "../scope.ts";
@@ -19,9 +20,6 @@ interface Seen {
   readonly states: Tensor;
   readonly memory: KeyValueMemory;
 }
-
-/** Hugging Face's default for `generate`, counting the start token. */
-const MAX_TOKENS = 20;
 
 export function blipModel(
   gpu: Gpu,
@@ -92,16 +90,11 @@ export function blipModel(
         tap.release();
       }
     },
-    async generate(input, { maxTokens = MAX_TOKENS, signal } = {}) {
-      const ids = [config.text.bosTokenId];
-      while (ids.length < maxTokens && ids.at(-1) !== config.text.sepTokenId) {
-        signal?.throwIfAborted();
-        const logits = reply(input, ids, untapped);
-        const values = await gpu.read(logits);
-        gpu.release(logits);
-        ids.push(largest(values.subarray(values.length - config.text.vocabSize)));
-      }
-      return { ids, text: inputs.decode(ids) };
+    generate(input, options) {
+      const { bosTokenId, sepTokenId, vocabSize } = config.text;
+      const next = (ids: readonly number[], tap: Tap) => reply(input, ids, tap);
+      const { decode } = inputs;
+      return greedy({ gpu, sites, vocabSize, start: [bosTokenId], end: sepTokenId, next, decode }, options);
     },
     findWord: (input, word) => inputs.findWord(input, word),
     pieces: (text) => inputs.pieces(text),
@@ -147,10 +140,4 @@ function wordTensors(gpu: Gpu, ids: readonly number[], answerIds: readonly numbe
     answerIds: row("answer ids", answerIds),
     answerPositions: row("answer positions", count(answerIds)),
   };
-}
-
-function largest(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
 }

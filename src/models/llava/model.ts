@@ -4,6 +4,7 @@ import type { Gpu } from "../../kernels/gpu.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { captureTap } from "../capture.ts";
 import { UserError } from "../errors.ts";
+import { greedy } from "../greedy.ts";
 import { type LoadedWeights, wantedWeights } from "../load-weights.ts";
 import type { ForwardOptions, Input, Model } from "../model.ts";
 import { scope, type Tap, untapped } from "../scope.ts";
@@ -16,9 +17,6 @@ import { promptMemory } from "./memory.ts";
 
 /** Pictures whose vectors stay on the device. */
 const REMEMBERED = 4;
-
-/** New tokens of an answer, unless told otherwise. */
-const MAX_TOKENS = 20;
 
 export function llavaModel(
   gpu: Gpu,
@@ -92,16 +90,14 @@ export function llavaModel(
         tap.release();
       }
     },
-    async generate(input, { maxTokens = MAX_TOKENS, signal } = {}) {
-      const ids: number[] = [];
-      const firstToken = positions(config, input.ids.length) - 1;
-      while (ids.length < maxTokens && ids.at(-1) !== config.text.eosTokenId) {
-        signal?.throwIfAborted();
-        const logits = forward({ ...input, ids: [...input.ids, ...ids] }, untapped, { firstToken });
-        ids.push(largest(await gpu.read(logits)));
-        gpu.release(logits);
-      }
-      return { ids, text: inputs.decode(ids) };
+    generate(input, options) {
+      const { eosTokenId, vocabSize } = config.text;
+      const last = positions(config, input.ids.length) - 1;
+      const next = (ids: readonly number[], tap: Tap) => {
+        const firstToken = pictureNames.some((name) => tap.watches(name)) ? 0 : last;
+        return forward({ ...input, ids: [...input.ids, ...ids] }, tap, { firstToken });
+      };
+      return greedy({ gpu, sites, vocabSize, start: [], end: eosTokenId, next, decode: inputs.decode }, options);
     },
     findWord: (input, word) => inputs.findWord(input, word),
     pieces: (text) => inputs.pieces(text),
@@ -158,10 +154,4 @@ function dryPast(gpu: Gpu, { text }: LlavaConfig, tokens: number): LayerPast {
   const { hiddenSize, numAttentionHeads, numKeyValueHeads } = text;
   const memory = gpu.tensor("past", [1, tokens, numKeyValueHeads, hiddenSize / numAttentionHeads]);
   return { keys: { memory, tokens }, values: { memory, tokens } };
-}
-
-function largest(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
 }
