@@ -3,9 +3,9 @@ import type { Gpu } from "../kernels/gpu.ts";
 import { withRows } from "../kernels/rows.ts";
 import type { Tensor } from "../kernels/tensor.ts";
 import { rows } from "../kernels/tensor.ts";
-import type { Activation } from "./model.ts";
+import type { Activation, RunResult } from "./model.ts";
 import type { Tap } from "./scope.ts";
-import { type Site, type SiteName, shownShape, shownValues, siteIndex } from "./sites.ts";
+import { matchSites, type Site, type SiteName, shownShape, shownValues, siteIndex } from "./sites.ts";
 
 export interface CaptureTap extends Tap {
   /** The kept tensors by canonical site name, as stored on the device. */
@@ -13,6 +13,23 @@ export interface CaptureTap extends Tap {
   /** Values under the names that were asked for. */
   read(): Promise<Map<string, Activation>>;
   release(): void;
+}
+
+/** One forward with what `capture` (names or patterns) matches. */
+export async function captured(
+  gpu: Gpu,
+  sites: readonly Site[],
+  forward: (tap: Tap) => Tensor,
+  capture: readonly string[] = [],
+): Promise<RunResult> {
+  const tap = captureTap(gpu, sites, matchSites(sites, capture));
+  const logits = forward(tap);
+  try {
+    return { logits: await gpu.read(logits), activations: await tap.read() };
+  } finally {
+    gpu.release(logits);
+    tap.release();
+  }
 }
 
 /** Captures change nothing: copies are kept, the activations go on as they are. */

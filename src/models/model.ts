@@ -80,6 +80,13 @@ export interface Model {
    * Must be called within `gpu.frame`, or the result be released.
    */
   forward(input: Input, tap: Tap, options?: ForwardOptions): Tensor;
+  /** The layers' outputs that `readOut` reads, in order: what makes the answer goes through them. */
+  readonly readSites: readonly string[];
+  /**
+   * Logits [1, L, V] of states [1, L, hidden] at the answer position, as if each were the last layer's output: through
+   * the final norm and the head. Within `gpu.frame`, or the result be released.
+   */
+  readOut(states: Tensor): Tensor;
   /** One forward; `capture` are site names or patterns. */
   run(input: Input, options?: { capture?: readonly string[] }): Promise<RunResult>;
   /** The greedy answer: its text, and its ids, with the start token where the answer has one of its own. */

@@ -2,16 +2,16 @@
 import { openDry } from "../../kernels/dry.ts";
 import type { Gpu } from "../../kernels/gpu.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
-import { captureTap } from "../capture.ts";
+import { captured } from "../capture.ts";
 import { greedy } from "../greedy.ts";
+import type { Inputs } from "../inputs.ts";
 import { type LoadedWeights, wantedWeights } from "../load-weights.ts";
 import type { Input, Model } from "../model.ts";
+import { remembered } from "../remembered.ts";
 import { scope, type Tap, untapped } from "../scope.ts";
-import { matchSites } from "../sites.ts";
 import type { BlipConfig } from "./config.ts";
-import type { BlipInputs } from "./input.ts";
 import { type KeyValueMemory, keyValueMemory } from "./memory.ts";
-import { answer, type BlipSite, blipSites, lookAt, type Words } from "./vqa.ts";
+import { answer, type BlipSite, blipSites, lookAt, readOut, readSites, type Words } from "./vqa.ts";
 
 /** Pictures whose states stay on the device. */
 const REMEMBERED = 4;
@@ -25,36 +25,26 @@ export function blipModel(
   gpu: Gpu,
   weights: LoadedWeights,
   config: BlipConfig,
-  inputs: BlipInputs,
+  inputs: Inputs,
   identity: Pick<Model, "name" | "identify">,
 ): Model {
   const sites = blipSites(config);
   const visionNames = sites.map(({ name }) => name).filter((name) => /^(pixel_values$|vision_model\.)/.test(name));
-  const seen = new Map<string, Seen>();
+  const seen = remembered<Seen>(REMEMBERED, ({ states, memory }) => {
+    gpu.release(states);
+    memory.release();
+  });
   const shapes = new Map<number, ReadonlyMap<string, readonly number[]>>();
 
   const pixelTensor = ({ pixels }: Input) =>
     gpu.upload("pixel_values", [1, 3, config.vision.imageSize, config.vision.imageSize], pixels);
 
-  function look(input: Input): Seen {
-    const known = seen.get(input.imageKey);
-    if (known) return known;
-    const oldest = seen.keys().next().value;
-    if (seen.size >= REMEMBERED && oldest !== undefined) forget(oldest);
-    const states = gpu.keep(
-      gpu.frame(() => lookAt(scope<BlipSite>(gpu, weights, untapped), config, pixelTensor(input))),
-    );
-    const made = { states, memory: keyValueMemory(gpu) };
-    seen.set(input.imageKey, made);
-    return made;
-  }
-
-  function forget(key: string): void {
-    const { states, memory } = seen.get(key)!;
-    gpu.release(states);
-    memory.release();
-    seen.delete(key);
-  }
+  const look = (input: Input): Seen =>
+    seen.of(input.imageKey, () => {
+      const at = scope<BlipSite>(gpu, weights, untapped);
+      const states = gpu.keep(gpu.frame(() => lookAt(at, config, pixelTensor(input))));
+      return { states, memory: keyValueMemory(gpu) };
+    });
 
   function reply(input: Input, answerIds: readonly number[], tap: Tap): Tensor {
     const at = scope<BlipSite>(gpu, weights, tap);
@@ -79,17 +69,9 @@ export function blipModel(
     padId: inputs.padId,
     input: (source) => inputs.read(source),
     forward,
-    async run(input, { capture = [] } = {}) {
-      const names = matchSites(sites, capture);
-      const tap = captureTap(gpu, sites, names);
-      const logits = forward(input, tap);
-      try {
-        return { logits: await gpu.read(logits), activations: await tap.read() };
-      } finally {
-        gpu.release(logits);
-        tap.release();
-      }
-    },
+    readSites: readSites(config),
+    readOut: (states) => gpu.frame(() => readOut(scope<BlipSite>(gpu, weights, untapped), config, states)),
+    run: (input, { capture } = {}) => captured(gpu, sites, (tap) => forward(input, tap), capture),
     generate(input, options) {
       const { bosTokenId, sepTokenId, vocabSize } = config.text;
       const next = (ids: readonly number[], tap: Tap) => reply(input, ids, tap);
@@ -105,7 +87,7 @@ export function blipModel(
       return known;
     },
     close() {
-      for (const key of [...seen.keys()]) forget(key);
+      seen.clear();
       weights.release();
     },
   };

@@ -88,6 +88,14 @@ export function answer(
   return predictions(at.in(head), text, reply);
 }
 
+/** The logits [B, N, V] of decoder states [B, N, hidden], whichever layer they come from. */
+export const readOut = (at: Scope<BlipSite>, { text }: BlipConfig, states: Tensor): Tensor =>
+  predictions(at.in(head), text, states);
+
+/** Where each decoder layer's states lie, in order. */
+export const readSites = ({ text }: BlipConfig): string[] =>
+  Array.from({ length: text.numHiddenLayers }, (_, i) => `text_decoder.bert.encoder.layer.${i}.output`);
+
 function predictions(
   at: Scope<keyof typeof headSites>,
   { hiddenSize, vocabSize, layerNormEps }: TextConfig,

@@ -2,23 +2,15 @@
 import { UserError } from "../errors.ts";
 import type { Folder } from "../files.ts";
 import { readImageProcessor } from "../image.ts";
-import type { Input, InputSource } from "../model.ts";
+import { checkIds, type Inputs, runOf } from "../inputs.ts";
+import type { Input } from "../model.ts";
 import { pictureKey, readInputs, readPicture } from "../picture.ts";
 import { type EncodedText, readTokenizer } from "../tokenizer.ts";
 import type { LlavaConfig } from "./config.ts";
 import { positions } from "./llava.ts";
 
-export interface LlavaInputs {
-  read(source: InputSource): Promise<Input>;
-  decode(ids: readonly number[]): string;
-  findWord(input: Input, word: string): number[];
-  pieces(text: string): number[];
-  tokenText(id: number): string;
-  readonly padId: number;
-}
-
 /** The processor and the tokenizer out of the model's folder. */
-export async function openLlavaInputs(folder: Folder, config: LlavaConfig): Promise<LlavaInputs> {
+export async function openLlavaInputs(folder: Folder, config: LlavaConfig): Promise<Inputs> {
   const processor = readImageProcessor(await folder.json("preprocessor_config.json"));
   const tokenizer = readTokenizer(await folder.json("tokenizer.json"), await folder.json("tokenizer_config.json"));
   const side = config.vision.imageSize;
@@ -61,12 +53,6 @@ function wordIn(text: EncodedText | undefined, word: string): number[] | undefin
   return found && Array.from({ length: found.count }, (_, i) => found.first + i);
 }
 
-/** Where a run of ids first stands. */
-function runOf(ids: readonly number[], run: readonly number[]): number[] {
-  const first = ids.findIndex((_, at) => run.length > 0 && run.every((id, i) => ids[at + i] === id));
-  return first === -1 ? [] : run.map((_, i) => first + i);
-}
-
 function checked(pixels: Float32Array<ArrayBuffer>, given: readonly number[], config: LlavaConfig): Input {
   const { text, vision } = config;
   const ids = withOneImage(given, config);
@@ -76,9 +62,7 @@ function checked(pixels: Float32Array<ArrayBuffer>, given: readonly number[], co
       `prompt: takes ${total} positions with the picture, expected ${text.maxPositionEmbeddings} at most; shorten it`,
     );
   }
-  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= text.vocabSize);
-  if (wrong !== undefined)
-    throw new UserError(`input_ids: got ${wrong}, expected whole numbers from 0 to ${text.vocabSize - 1}`);
+  checkIds(ids, text.vocabSize);
   const picture = { at: ids.indexOf(config.imageTokenId), tokens: config.imageTokens };
   return { pixels, ids, imageKey: pictureKey(pixels, vision.imageSize), picture };
 }

@@ -74,3 +74,8 @@ export function nextToken(at: Scope<LlamaSite>, config: TextConfig, x: Tensor): 
   if (all) return last(at.site("lm_head", linear(at, "lm_head", normal, vocabSize, null)));
   return linear(at, "lm_head", last(normal), vocabSize, null);
 }
+
+/** The logits [B, N, V] of states [B, N, hidden], whichever layer they come from. */
+export function readOut(at: Scope<LlamaSite>, { vocabSize, rmsNormEps }: TextConfig, states: Tensor): Tensor {
+  return linear(at, "lm_head", rmsNorm(at, "model.norm", states, rmsNormEps), vocabSize, null);
+}

@@ -2,15 +2,16 @@
 import { openDry } from "../../kernels/dry.ts";
 import type { Gpu } from "../../kernels/gpu.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
-import { captureTap } from "../capture.ts";
+import { captured } from "../capture.ts";
 import { UserError } from "../errors.ts";
 import { greedy } from "../greedy.ts";
+import type { Inputs } from "../inputs.ts";
 import { type LoadedWeights, wantedWeights } from "../load-weights.ts";
 import type { ForwardOptions, Input, Model } from "../model.ts";
+import { remembered } from "../remembered.ts";
 import { scope, type Tap, untapped } from "../scope.ts";
-import { matchSites } from "../sites.ts";
 import type { LlavaConfig } from "./config.ts";
-import type { LlavaInputs } from "./input.ts";
+import { readOut } from "./llama.ts";
 import type { LayerPast } from "./llama-layer.ts";
 import { answer, type LlavaSite, llavaSites, lookAt, positions, promptTensors, read } from "./llava.ts";
 import { promptMemory } from "./memory.ts";
@@ -22,32 +23,22 @@ export function llavaModel(
   gpu: Gpu,
   weights: LoadedWeights,
   config: LlavaConfig,
-  inputs: LlavaInputs,
+  inputs: Inputs,
   identity: Pick<Model, "name" | "identify">,
 ): Model {
   const sites = llavaSites(config);
   const pictureNames = sites.map(({ name }) => name).filter((name) => !name.startsWith("language_model."));
-  const seen = new Map<string, Tensor>();
+  const seen = remembered<Tensor>(REMEMBERED, (vectors) => gpu.release(vectors));
   const shapes = new Map<string, ReadonlyMap<string, readonly number[]>>();
 
   const pixelTensor = ({ pixels }: Input) =>
     gpu.upload("pixel_values", [1, 3, config.vision.imageSize, config.vision.imageSize], pixels);
 
-  function look(input: Input): Tensor {
-    const known = seen.get(input.imageKey);
-    if (known) return known;
-    const oldest = seen.keys().next().value;
-    if (seen.size >= REMEMBERED && oldest !== undefined) forget(oldest);
-    const at = scope<LlavaSite>(gpu, weights, untapped);
-    const made = gpu.keep(gpu.frame(() => lookAt(at, config, pixelTensor(input))));
-    seen.set(input.imageKey, made);
-    return made;
-  }
-
-  function forget(key: string): void {
-    gpu.release(seen.get(key)!);
-    seen.delete(key);
-  }
+  const look = (input: Input): Tensor =>
+    seen.of(input.imageKey, () => {
+      const at = scope<LlavaSite>(gpu, weights, untapped);
+      return gpu.keep(gpu.frame(() => lookAt(at, config, pixelTensor(input))));
+    });
 
   const tensors = ({ ids }: Input, first: number) =>
     promptTensors(gpu, config, ids, ids.indexOf(config.imageTokenId), first);
@@ -79,17 +70,10 @@ export function llavaModel(
     padId: inputs.padId,
     input: (source) => inputs.read(source),
     forward,
-    async run(input, { capture = [] } = {}) {
-      const names = matchSites(sites, capture);
-      const tap = captureTap(gpu, sites, names);
-      const logits = forward(input, tap);
-      try {
-        return { logits: await gpu.read(logits), activations: await tap.read() };
-      } finally {
-        gpu.release(logits);
-        tap.release();
-      }
-    },
+    readSites: Array.from({ length: config.text.numHiddenLayers }, (_, i) => `language_model.model.layers.${i}`),
+    readOut: (states) =>
+      gpu.frame(() => readOut(scope<LlavaSite>(gpu, weights, untapped).in("language_model"), config.text, states)),
+    run: (input, { capture } = {}) => captured(gpu, sites, (tap) => forward(input, tap), capture),
     generate(input, options) {
       const { eosTokenId, vocabSize } = config.text;
       const last = positions(config, input.ids.length) - 1;
@@ -110,7 +94,7 @@ export function llavaModel(
     },
     close() {
       memory.release();
-      for (const key of [...seen.keys()]) forget(key);
+      seen.clear();
       weights.release();
     },
   };
