@@ -2,7 +2,7 @@
  * A BLIP-VQA-base of full size with synthetic weights, from a file of 1.5 GB, against PyTorch float64.
  * Runs by `npm run test:fullsize` only; about 10 minutes on two cores with lavapipe.
  */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -10,12 +10,12 @@ import { openFile } from "#files";
 import { openGpu } from "#gpu";
 import type { Gpu } from "../../src/kernels/gpu.ts";
 import { openSafetensors } from "../../src/models/checkpoint.ts";
-import { findModel, loadModel } from "../../src/models/load.ts";
+import { loadModel } from "../../src/models/load.ts";
 import type { Model } from "../../src/models/model.ts";
-import { saveSafetensors } from "../../src/models/save-safetensors.node.ts";
 import { siteIndex } from "../../src/models/sites.ts";
 import { type Cell, copySpans } from "../../src/patching/cell.ts";
 import { type Pair, singleCell, sweepPair } from "../../src/patching/sweep.ts";
+import { fixtures, writeBlip } from "./model-folder.ts";
 import { sampleIndices, values } from "./synthetic.ts";
 
 interface Summary {
@@ -58,7 +58,6 @@ interface Place {
   text: string;
 }
 
-const fixtures = "test/fixtures/fullsize";
 const manifest: Manifest = JSON.parse(readFileSync(`${fixtures}/blip.json`, "utf8"));
 const { seed, inputs, patch } = manifest.case;
 
@@ -69,7 +68,7 @@ describe.runIf(process.env.NOTICE_FULLSIZE)("BLIP-VQA-base with synthetic weight
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "notice-fullsize-"));
-    await writeModel(folder);
+    await writeBlip(folder, "F32");
     gpu = await openGpu();
     let peak = 0;
     const watch = () => {
@@ -173,28 +172,6 @@ describe.runIf(process.env.NOTICE_FULLSIZE)("BLIP-VQA-base with synthetic weight
     expect((await singleCell(model, pair, cells[3]!)).row).toEqual(result.cells[3]);
   });
 });
-
-/** The checkpoint in Hugging Face's layout; inputs come as ids, so the tokenizer may be the miniature's. */
-async function writeModel(folder: string): Promise<void> {
-  const config = JSON.parse(readFileSync(`${fixtures}/blip.config.json`, "utf8"));
-  writeFileSync(join(folder, "config.json"), JSON.stringify(config));
-  for (const file of ["preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"]) {
-    copyFileSync(join(findModel("blip-mini"), file), join(folder, file));
-  }
-  const tensors = Object.entries(manifest.tensors).map(([name, shape]) => ({
-    name,
-    dtype: "F32" as const,
-    shape,
-    data: function* pieces() {
-      const count = shape.reduce((a, b) => a * b, 1);
-      const step = 2 ** 20;
-      for (let first = 0; first < count; first += step) {
-        yield new Uint8Array(values(name, shape, seed, first, Math.min(step, count - first)).buffer);
-      }
-    },
-  }));
-  await saveSafetensors(join(folder, "model.safetensors"), tensors, { format: "pt" });
-}
 
 test("the hash gives the golden values", () => {
   const golden = JSON.parse(readFileSync(`${fixtures}/golden.json`, "utf8"));

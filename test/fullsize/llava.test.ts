@@ -3,7 +3,7 @@
  * PyTorch float64. Runs by `npm run test:fullsize` only; 11 minutes on two cores with SwiftShader. The adapter must bind
  * the word table, 251 MiB, in one piece.
  */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,12 +13,12 @@ import type { Gpu } from "../../src/kernels/gpu.ts";
 import { captureTap } from "../../src/models/capture.ts";
 import { openSafetensors } from "../../src/models/checkpoint.ts";
 import { floatToHalf, widenHalf } from "../../src/models/half.ts";
-import { findModel, loadModel } from "../../src/models/load.ts";
+import { loadModel } from "../../src/models/load.ts";
 import type { Input, Model } from "../../src/models/model.ts";
-import { saveSafetensors } from "../../src/models/save-safetensors.node.ts";
 import { matchSites, siteIndex } from "../../src/models/sites.ts";
 import { type Edit, spansOf } from "../../src/patching/cell.ts";
 import { spawnTap } from "../../src/patching/spawn.ts";
+import { fixtures, writeLlava } from "./model-folder.ts";
 import { sampleIndices, values } from "./synthetic.ts";
 
 interface PyTorch {
@@ -48,7 +48,6 @@ interface Manifest {
   };
 }
 
-const fixtures = "test/fixtures/fullsize";
 const manifest: Manifest = JSON.parse(readFileSync(`${fixtures}/llava.json`, "utf8"));
 const { seed, inputs, patch } = manifest.case;
 
@@ -59,7 +58,7 @@ describe.runIf(process.env.NOTICE_FULLSIZE)("LLaVA-1.5 with synthetic weights", 
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "notice-fullsize-"));
-    await writeModel(folder);
+    await writeLlava(folder);
     gpu = await openGpu();
     model = await loadModel(gpu, folder);
   }, 600_000);
@@ -158,30 +157,6 @@ function summary(logits: Float32Array) {
   const largest = logits.reduce((a, b) => Math.max(a, b));
   const total = logits.reduce((sum, value) => sum + Math.exp(value - largest), 0);
   return { correct: logits[patch.correct]!, incorrect: logits[patch.incorrect]!, logsumexp: largest + Math.log(total) };
-}
-
-/** The checkpoint in Hugging Face's layout, in float16. */
-async function writeModel(folder: string): Promise<void> {
-  copyFileSync(`${fixtures}/llava.config.json`, join(folder, "config.json"));
-  copyFileSync("test/fixtures/tokenizers/llama.tokenizer.json", join(folder, "tokenizer.json"));
-  copyFileSync(join(findModel("llava-mini"), "tokenizer_config.json"), join(folder, "tokenizer_config.json"));
-  const processor = JSON.parse(readFileSync(join(findModel("llava-mini"), "preprocessor_config.json"), "utf8"));
-  const size = { crop_size: { height: 336, width: 336 }, size: { shortest_edge: 336 } };
-  writeFileSync(join(folder, "preprocessor_config.json"), JSON.stringify({ ...processor, ...size }));
-  const tensors = Object.entries(manifest.tensors).map(([name, shape]) => ({
-    name,
-    dtype: "F16" as const,
-    shape,
-    data: function* pieces() {
-      const count = shape.reduce((a, b) => a * b, 1);
-      const step = 2 ** 20;
-      for (let first = 0; first < count; first += step) {
-        const wide = values(name, shape, seed, first, Math.min(step, count - first));
-        yield new Uint8Array(Uint16Array.from(wide, floatToHalf).buffer);
-      }
-    },
-  }));
-  await saveSafetensors(join(folder, "model.safetensors"), tensors, { format: "pt" });
 }
 
 test("the hash gives the golden values in float16, too", () => {
