@@ -1,16 +1,18 @@
 // Matrix product with bias for GPUs: y = x W^T + b
 //
-//   x [vectors, K]   W [N, K], float32, or float16 two to a word (HALF)   b [N]   y [vectors, N]
+//   x [vectors, K]   W [N, K], float32, float16 two to a word (HALF), or NF4   b [N]   y [vectors, N]
 //
 // A workgroup of 16 x 16 makes a tile of 64 x 64, each invocation 4 x 4 of it in registers. Both operands pass through
 // workgroup memory 16 inputs at a time, x transposed and padded so that neighbouring lanes read neighbouring banks.
 // Sums are kept in two levels, blocks of 16 inputs and the total; their order never depends on the number of vectors.
 //
 // use lib/half.wgsl
+// use lib/nf4.wgsl
 // use lib/grid.wgsl
 
 override K: u32;
 override HALF: bool;
+override NF4: bool;
 override BIAS: bool;
 
 struct Params { vectors: u32, n: u32, }
@@ -27,6 +29,11 @@ var<workgroup> xs: array<f32, STEP * SIDE>;
 var<workgroup> ws: array<f32, STEP * SIDE>;
 
 fn weight_at(row: u32, k: u32) -> f32 {
+  if (NF4) {
+    let start = row * nf4_words(K);
+    let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
+    return level * bitcast<f32>(weight[start + nf4_scale_word(K, row, k)]);
+  }
   let at = row * K + k;
   if (HALF) {
     let pair = open_half(weight[at / 2u]);

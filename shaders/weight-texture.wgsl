@@ -1,10 +1,10 @@
-// Lays a weight matrix out as a texture whose texel holds four neighbouring outputs of one input (or pair of inputs):
+// Lays a weight matrix out as a texture whose texel holds four neighbouring outputs of one input (or of two, or eight):
 //
 //   words [rows, row_words] of N   texel (x, y) = words[4x .. 4x+3, y], 0 beyond the last row
 //
-// A float32 is one word, two float16 are one word. A texel fetch costs about as much as one buffer load and brings four
-// values, which is what the matrix product on software adapters is limited by. The matrix comes in pieces of whole rows,
-// four at a time.
+// A float32 is one word, two float16 or eight NF4 codes are one word. A texel fetch costs about as much as one buffer
+// load and brings four values, which is what the matrix product on software adapters is limited by. The matrix comes in
+// pieces of whole rows, four at a time.
 //
 // use lib/grid.wgsl
 

@@ -1,16 +1,24 @@
-/** Tier D against the plain shared-memory kernel of tier B, in turns, so that a busy machine slows both. */
-import type { Gpu } from "../../src/kernels/gpu.ts";
-import { emptyMatrix, matmul, writeRows } from "../../src/kernels/matmul.ts";
+/** Tier D against the plain shared-memory kernel of tier B, and the formats, in turns: a busy machine slows all alike. */
+import type { Gpu, Tier } from "../../src/kernels/gpu.ts";
+import { emptyMatrix, type Format, matmul, writeRows } from "../../src/kernels/matmul.ts";
+import { nf4Rows } from "../../src/models/nf4.ts";
 import { check, deviceTime, openBench, pattern } from "./device.ts";
 
 const ROUNDS = 5;
+const formats = ["float32", "float16", "nf4"] as const;
 const gpus = [await openBench("matmul", "D"), await openBench("matmul", "B")] as const;
 
+/** Words of a matrix of 1/2. */
+const halves: Readonly<Record<Format, (outputs: number, inputs: number) => Uint32Array>> = {
+  float32: (outputs, inputs) => new Uint32Array(outputs * inputs).fill(0x3f00_0000),
+  float16: (outputs, inputs) => new Uint32Array((outputs * inputs) / 2).fill(0x3800_3800),
+  nf4: (outputs, inputs) => nf4Rows("weight", inputs, new Float32Array(outputs * inputs).fill(0.5)),
+};
+
 /** x W^T where every weight is 1/2 and x repeats -3 .. 3. */
-function prepare(gpu: Gpu, vectors: number, inputs: number, outputs: number, half: boolean) {
-  const weight = emptyMatrix(gpu, "weight", outputs, inputs, half);
-  const words = new Uint32Array((outputs * inputs) / (half ? 2 : 1)).fill(half ? 0x3800_3800 : 0x3f00_0000);
-  writeRows(gpu, weight, 0, words);
+function prepare(gpu: Gpu, vectors: number, inputs: number, outputs: number, format: Format) {
+  const weight = emptyMatrix(gpu, "weight", outputs, inputs, format);
+  writeRows(gpu, weight, 0, halves[format](outputs, inputs));
   const x = pattern(gpu, "x", [vectors, inputs]);
   const bias = pattern(gpu, "bias", [outputs]);
   return () => matmul(gpu, "y", x, weight, bias);
@@ -20,18 +28,22 @@ for (const [vectors, inputs, outputs] of [
   [577, 768, 3072],
   [577, 768, 768],
 ] as const) {
-  for (const half of [false, true]) {
-    const works = gpus.map((gpu) => prepare(gpu, vectors, inputs, outputs, half));
-    const sum = Array.from({ length: inputs }, (_, i) => (i % 7) - 3).reduce((a, b) => a + b);
-    for (const [i, gpu] of gpus.entries()) await check(gpu, works[i]!, 0, sum / 2 - 3);
-    const best = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const [i, gpu] of gpus.entries()) best[i] = Math.min(best[i]!, await deviceTime(gpu, works[i]!));
-    }
-    const [d, b] = best as [number, number];
-    const rate = (milliseconds: number) =>
-      `${milliseconds.toFixed(1)} ms ${((2 * vectors * inputs * outputs) / milliseconds / 1e6).toFixed(1)} GFLOP/s`;
-    const name = `${vectors} x ${inputs} x ${outputs}, float${half ? 16 : 32}`;
-    console.log(`  ${name.padEnd(28)} D ${rate(d)}   B ${rate(b)}   D is ${(b / d).toFixed(1)} times as fast`);
+  const sum = Array.from({ length: inputs }, (_, i) => (i % 7) - 3).reduce((a, b) => a + b);
+  const cases = formats.flatMap((format) =>
+    gpus.map((gpu) => ({ format, gpu, work: prepare(gpu, vectors, inputs, outputs, format), best: Infinity })),
+  );
+  for (const { gpu, work } of cases) await check(gpu, work, 0, sum / 2 - 3);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const one of cases) one.best = Math.min(one.best, await deviceTime(one.gpu, one.work));
+  }
+  const best = (format: Format, tier: Tier) =>
+    cases.find((one) => one.format === format && one.gpu.info.tier === tier)!.best;
+  const rate = (milliseconds: number) =>
+    `${milliseconds.toFixed(1)} ms ${((2 * vectors * inputs * outputs) / milliseconds / 1e6).toFixed(1)} GFLOP/s`;
+  for (const format of formats) {
+    const [d, b] = [best(format, "D"), best(format, "B")];
+    const name = `${vectors} x ${inputs} x ${outputs}, ${format}`;
+    const ratios = `D is ${(b / d).toFixed(1)} times as fast, ${(best("float16", "D") / d).toFixed(2)} times float16`;
+    console.log(`  ${name.padEnd(28)} D ${rate(d)}   B ${rate(b)}   ${ratios}`);
   }
 }

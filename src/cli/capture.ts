@@ -1,10 +1,11 @@
+import type { Gpu } from "../kernels/gpu.ts";
 import { UserError } from "../models/errors.ts";
-import type { InputSource } from "../models/model.ts";
+import type { InputSource, Model } from "../models/model.ts";
 import { saveSafetensors } from "../models/save-safetensors.node.ts";
 import { matchSites, siteIndex } from "../models/sites.ts";
 import { sitePattern } from "../patching/kinds.ts";
 import type { Arguments, Command } from "./command.ts";
-import { adapterLine, withModel } from "./open.ts";
+import { adapterLine, quantizeFrom, quantizeOption, withModel } from "./open.ts";
 
 export const command: Command = {
   positionals: ["MODEL"],
@@ -18,13 +19,15 @@ export const command: Command = {
     sites: { value: "'GLOB,…'", help: "sites to save; * is any run without a dot, ** any run", required: true },
     aliases: { help: "save a tensor under each accepted name that matches, not only the canonical one" },
     out: { value: "FILE", help: "the safetensors file to write", required: true },
+    quantize: quantizeOption,
   },
   notes: [
     "One float32 tensor a site, shaped as Hugging Face shapes it, batch 1; the logits of the answer position as `logits`.",
   ],
   async run(args, signal) {
     const source = inputSource(args);
-    return withModel(args.positionals[0]!, signal, async (model, gpu) => {
+    const quantize = quantizeFrom(args);
+    const save = async (model: Model, gpu: Gpu) => {
       const input = await model.input(source);
       const patterns = args.value("sites")!.split(",");
       const matched = matchSites(
@@ -42,13 +45,14 @@ export const command: Command = {
       if (!activations.has("logits"))
         tensors.push({ name: "logits", dtype: "F32", shape: [1, 1, logits.length], data: logits });
       const out = args.value("out")!;
-      await saveSafetensors(out, tensors, { format: "pt", model: model.name, adapter: adapterLine(gpu) });
+      await saveSafetensors(out, tensors, { format: "pt", model: model.name, adapter: adapterLine(gpu, quantize) });
       const bytes = tensors.reduce((total, { data }) => total + data.byteLength, 0);
       if (args.flag("json"))
         console.log(JSON.stringify({ out, tensors: tensors.map(({ name, shape }) => ({ name, shape })) }));
       else console.log(`${out}: ${tensors.length} tensors, ${(bytes / 1e6).toFixed(1)} MB`);
       return 0;
-    });
+    };
+    return withModel(args.positionals[0]!, signal, save, quantize);
   },
 };
 

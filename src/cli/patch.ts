@@ -1,18 +1,21 @@
 import { basename, dirname } from "node:path";
 import { openFolder } from "#files";
+import type { Gpu } from "../kernels/gpu.ts";
 import { UserError } from "../models/errors.ts";
 import { saveFile } from "../models/files.node.ts";
+import type { Model } from "../models/model.ts";
 import { applyPlan } from "../patching/apply-plan.ts";
 import { readPlan } from "../patching/plan.ts";
 import { type LogitRow, MIN_DENOMINATOR, scores } from "../patching/score.ts";
 import type { Command } from "./command.ts";
-import { adapterLine, withModel } from "./open.ts";
+import { adapterLine, quantizeFrom, quantizeOption, withModel } from "./open.ts";
 
 export const command: Command = {
   positionals: ["MODEL"],
   options: {
     plan: { value: "FILE", help: "the plan, JSON (README: Plans)", required: true },
     out: { value: "FILE", help: "write the result there, not to standard output" },
+    quantize: quantizeOption,
   },
   async run(args, signal) {
     const path = args.value("plan")!;
@@ -22,7 +25,8 @@ export const command: Command = {
     if (plan.model !== undefined && plan.model !== name) {
       throw new UserError(`${path}: is a plan for model "${plan.model}", got MODEL "${name}"; use one name in both`);
     }
-    return withModel(name, signal, async (model, gpu) => {
+    const quantize = quantizeFrom(args);
+    const apply = async (model: Model, gpu: Gpu) => {
       const result = await applyPlan(model, plan, { signal });
       const show = (row: LogitRow) => {
         const { kl, rank, top1, ...rest } = scores(row, result.clean, result.corrupt, {
@@ -39,7 +43,7 @@ export const command: Command = {
           corrupt: show(result.corrupt),
           answers: result.answers,
           direction: plan.direction,
-          adapter: adapterLine(gpu),
+          adapter: adapterLine(gpu, quantize),
         },
         null,
         1,
@@ -53,6 +57,7 @@ export const command: Command = {
           `${idle} of ${result.cells.length} cells changed no value: their replacement equals what was there`,
         );
       return 0;
-    });
+    };
+    return withModel(name, signal, apply, quantize);
   },
 };

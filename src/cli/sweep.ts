@@ -9,6 +9,7 @@ import type { Quantize } from "../models/nf4.ts";
 import { type CostSettings, type SweepCost, sweepCost } from "../patching/cost.ts";
 import { sweepDefects } from "../patching/defects.ts";
 import { headCount, resolveKind } from "../patching/kinds.ts";
+import { checkOverlays, writeOverlays } from "../patching/overlay.ts";
 import { type PositionName, positionNames } from "../patching/positions.ts";
 import type { Compat, RunSettings } from "../patching/record.ts";
 import { runSweep, type SweepProgress } from "../patching/run.ts";
@@ -46,6 +47,7 @@ export const command: Command = {
     direction: { value: "DIR", help: "denoising (default): clean values into the corrupt run; or noising" },
     "dry-run": { help: "only say what it would cost: cells, arithmetic, memory, time" },
     quantize: quantizeOption,
+    overlays: { value: "N", help: "draw where the N strongest heads look, over the pictures of 6 samples (0)" },
     "exact-check": { value: "N", help: "run N cells of each sample again, alone, and compare bits" },
     out: { value: "RUN", help: "the run's folder; an interrupted run there goes on; needed but for --dry-run" },
   },
@@ -70,15 +72,11 @@ export const command: Command = {
       if (!found.fits) throw new UserError("sweep: needs more memory than may be used, see above");
       const run = async (model: Model) => {
         const before = gpu.flop;
-        const exactCheck = wholeNumber(args, "exact-check");
-        const { folder, progress } = await writeRun(
-          model,
-          rows,
-          await settingsFor(model, choice),
-          args.value("out")!,
-          signal,
-          exactCheck,
-        );
+        const settings = await settingsFor(model, choice);
+        const { folder, progress } = await writeRun(model, rows, settings, args.value("out")!, signal, {
+          exactCheck: wholeNumber(args, "exact-check"),
+          overlays: wholeNumber(args, "overlays"),
+        });
         const failed = (await readRun(folder)).records.filter((record) => "failed" in record).length;
         if (args.flag("json"))
           console.log(JSON.stringify({ run: folder, ...progress, flop: gpu.flop - before, failed }));
@@ -107,6 +105,7 @@ async function dryRun(
   const dry = openDry(gpu.info);
   const count = async (model: Model) => {
     const choice = chooseSweep(model, args, data, rows, task);
+    if (wholeNumber(args, "overlays")) checkOverlays(model, choice);
     const defects = sweepDefects(model, choice.compat, choice.except) as CostSettings["defects"];
     return { choice, cost: await sweepCost(model, rows, { ...choice, defects, min_denominator: MIN_DENOMINATOR }) };
   };
@@ -120,7 +119,7 @@ export async function writeRun(
   settings: RunSettings,
   folder: string,
   signal: AbortSignal,
-  exactCheck = 0,
+  { exactCheck = 0, overlays = 0 }: { exactCheck?: number | undefined; overlays?: number | undefined } = {},
 ) {
   const run = await openRun(folder, settings);
   const printer = progressPrinter();
@@ -134,6 +133,7 @@ export async function writeRun(
         printer.show(sweepLine(now, started), now.done === now.total);
       },
     });
+    if (overlays > 0) await writeOverlays(model, rows, folder, { heads: overlays, signal });
     await run.finish(picturesBeside(settings.data.path));
     return { folder, progress };
   } finally {

@@ -2,15 +2,24 @@
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
 import { ROWS } from "./group.ts";
-import { matmul as matmulShader, matmulSubgroup, matmulSubgroupHalf, weightTexture } from "./shaders.gen.ts";
+import {
+  matmul as matmulShader,
+  matmulSubgroup,
+  matmulSubgroupHalf,
+  matmulSubgroupNf4,
+  weightTexture,
+} from "./shaders.gen.ts";
 import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
 
-/** A weight matrix [outputs, inputs] on the device, in float32 or as float16 two to a word. */
+/** How the numbers of a matrix lie on the device: one, two, or eight with their scales to a word. */
+export type Format = "float32" | "float16" | "nf4";
+
+/** A weight matrix [outputs, inputs] on the device. */
 export interface Matrix {
   readonly label: string;
   readonly outputs: number;
   readonly inputs: number;
-  readonly half: boolean;
+  readonly format: Format;
   readonly texture?: TextureMemory;
   readonly memory?: Memory;
 }
@@ -34,39 +43,53 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
     const SG = gpu.info.subgroupSize;
     const tiles = Math.ceil(vectors / ROWS) * Math.ceil(Math.ceil(outputs / 4) / SG);
     const bindings = { ...common, weight: weight.texture };
-    if (weight.half) gpu.run(matmulSubgroupHalf, { SG, ...constants, ...halfOverride(gpu) }, bindings, params, tiles);
-    else gpu.run(matmulSubgroup, { SG, ...constants }, bindings, params, tiles);
+    const overrides = { SG, ...constants };
+    if (weight.format === "nf4") gpu.run(matmulSubgroupNf4, overrides, bindings, params, tiles);
+    else if (weight.format === "float32") gpu.run(matmulSubgroup, overrides, bindings, params, tiles);
+    else gpu.run(matmulSubgroupHalf, { ...overrides, ...halfOverride(gpu) }, bindings, params, tiles);
   } else {
     const tiles = Math.ceil(vectors / 64) * Math.ceil(outputs / 64);
-    const overrides = { ...constants, HALF: weight.half, ...halfOverride(gpu) };
-    gpu.run(matmulShader, overrides, { ...common, weight: weight.memory! }, params, tiles);
+    const overrides = { ...constants, HALF: weight.format === "float16", NF4: weight.format === "nf4" };
+    gpu.run(matmulShader, { ...overrides, ...halfOverride(gpu) }, { ...common, weight: weight.memory! }, params, tiles);
   }
   return y;
 }
 
 export const halfOverride = (gpu: Gpu) => ({ HALF_FLUSHES: gpu.info.halfFlushes });
 
-/** Room for a matrix; `write` then fills it from above, rows at a time. */
-export function emptyMatrix(gpu: Gpu, label: string, outputs: number, inputs: number, half: boolean): Matrix {
-  if (half && inputs % 2 === 1) throw new Error(`matmul: ${label} has ${inputs} inputs, float16 needs an even number`);
-  const rowWords = half ? inputs / 2 : inputs;
-  const shape = { label, outputs, inputs, half };
-  if (gpu.info.tier === "D") return { ...shape, texture: gpu.texture(label, Math.ceil(outputs / 4), rowWords) };
-  return { ...shape, memory: gpu.keep(gpu.tensor(label, [outputs, rowWords])).memory };
+/** Neighbours in the row-major matrix that share a scale. */
+export const NF4_BLOCK = 64;
+
+/** Words of a row; for nf4 its codes, then the scales of the blocks that it touches (shaders/lib/nf4.wgsl). */
+export function rowWords(format: Format, inputs: number): number {
+  if (format === "float32") return inputs;
+  if (format === "float16") return inputs / 2;
+  const ragged = inputs % NF4_BLOCK === 0 ? 0 : 1;
+  return Math.ceil(inputs / 8) + Math.ceil(inputs / NF4_BLOCK) + ragged;
 }
 
-/** Rows `firstRow`.. of a matrix: whole rows of words as stored in the checkpoint; for D, firstRow is a multiple of 4. */
+/** Room for a matrix; `write` then fills it from above, rows at a time. */
+export function emptyMatrix(gpu: Gpu, label: string, outputs: number, inputs: number, format: Format): Matrix {
+  if (format === "float16" && inputs % 2 === 1)
+    throw new Error(`matmul: ${label} has ${inputs} inputs, float16 needs an even number`);
+  const words = rowWords(format, inputs);
+  const shape = { label, outputs, inputs, format };
+  if (gpu.info.tier === "D") return { ...shape, texture: gpu.texture(label, Math.ceil(outputs / 4), words) };
+  return { ...shape, memory: gpu.keep(gpu.tensor(label, [outputs, words])).memory };
+}
+
+/** Rows `firstRow`.. of a matrix: whole rows of words; for D, firstRow is a multiple of 4. */
 export function writeRows(gpu: Gpu, matrix: Matrix, firstRow: number, words: Uint32Array): void {
-  const rowWords = matrix.half ? matrix.inputs / 2 : matrix.inputs;
-  const rows = words.length / rowWords;
+  const row_words = rowWords(matrix.format, matrix.inputs);
+  const rows = words.length / row_words;
   gpu.frame(() => {
     if (matrix.texture) {
-      const staged = gpu.upload(matrix.label, [rows, rowWords], words);
-      const count = Math.ceil(rows / 4) * rowWords;
-      const params = { count, row_words: rowWords, rows, first_texel: firstRow / 4 };
+      const staged = gpu.upload(matrix.label, [rows, row_words], words);
+      const count = Math.ceil(rows / 4) * row_words;
+      const params = { count, row_words, rows, first_texel: firstRow / 4 };
       gpu.run(weightTexture, {}, { words: staged.memory, texels: matrix.texture }, params, Math.ceil(count / 64));
     } else {
-      gpu.write(matrix.memory!, firstRow * rowWords * 4, words);
+      gpu.write(matrix.memory!, firstRow * row_words * 4, words);
     }
     gpu.submit();
   });

@@ -1901,6 +1901,335 @@ fn open_half(bits: u32) -> vec2f {
   },
 };
 
+/** shaders/matmul-subgroup-nf4.wgsl */
+export const matmulSubgroupNf4: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean }, "vectors" | "n"> = {
+  name: "matmul-subgroup-nf4",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters: y = x W^T + b, weights in NF4 (lib/nf4.wgsl), eight inputs to a word
+//
+//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//
+// One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
+//
+// use lib/tile.wgsl
+// use lib/grid.wgsl
+// use lib/nf4.wgsl
+
+override SG: u32;
+override K: u32;
+override BIAS: bool;
+
+struct Params { vectors: u32, n: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// The levels, where the lanes find them fastest: with eight lanes in their registers, two a lane, as a shuffle is one
+// instruction there; with four it is a chain of them, and memory is faster.
+var<private> held: vec2f;
+var<private> table: array<f32, 16> = NF4_LEVELS;
+
+fn level(code: u32) -> f32 {
+  if (SG != 8u) { return table[code]; }
+  let lane = code & 7u;
+  return select(subgroupShuffle(held.x, lane), subgroupShuffle(held.y, lane), code > 7u);
+}
+
+// Levels of four neighbouring outputs by the lowest four bits of their codes.
+fn levels(codes: vec4u) -> vec4f {
+  let code = codes & vec4u(15u);
+  return vec4f(level(code.x), level(code.y), level(code.z), level(code.w));
+}
+
+fn code_texel(texel: u32, k: u32) -> vec4u {
+  return textureLoad(weight, vec2u(texel, nf4_word(min(k, K - 1u))), 0);
+}
+
+fn scale_texel(texel: u32, output: u32, k: u32) -> vec4f {
+  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, nf4_scale_word(K, 4u * texel + output, min(k, K - 1u))), 0));
+}
+
+// Scales of four neighbouring outputs for input k: one texel, unless the outputs' rows begin within blocks.
+fn scales(texel: u32, k: u32) -> vec4f {
+  let first = scale_texel(texel, 0u, k);
+  if (K % NF4_BLOCK == 0u) { return first; }
+  return vec4f(first.x, scale_texel(texel, 1u, k).y, scale_texel(texel, 2u, k).z, scale_texel(texel, 3u, k).w);
+}
+
+// The weights of four neighbouring outputs for input k; \`block\` are the scales where rows begin with a block.
+fn columns(codes: vec4u, texel: u32, k: u32, block: vec4f) -> vec4f {
+  if (K % NF4_BLOCK == 0u) { return levels(codes) * block; }
+  return levels(codes) * scales(texel, k);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+
+// SG inputs from k on, their codes from the lowest bits up. Beyond K the rows are zero.
+fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, codes: vec4u, scale: vec4f, k: u32, lane: u32) {
+  let mine = min(k + lane, K - 1u);
+  var a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (K % K_BLOCK != 0u) {
+    let inside = select(0.0, 1.0, k + lane < K);
+    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+  }
+  accumulate(block, from_lane_0(a), columns(codes >> vec4u(0u), texel, k + 0u, scale));
+  accumulate(block, from_lane_1(a), columns(codes >> vec4u(4u), texel, k + 1u, scale));
+  accumulate(block, from_lane_2(a), columns(codes >> vec4u(8u), texel, k + 2u, scale));
+  accumulate(block, from_lane_3(a), columns(codes >> vec4u(12u), texel, k + 3u, scale));
+  if (SG > 4u) {
+    accumulate(block, from_lane_4(a), columns(codes >> vec4u(16u), texel, k + 4u, scale));
+    accumulate(block, from_lane_5(a), columns(codes >> vec4u(20u), texel, k + 5u, scale));
+    accumulate(block, from_lane_6(a), columns(codes >> vec4u(24u), texel, k + 6u, scale));
+    accumulate(block, from_lane_7(a), columns(codes >> vec4u(28u), texel, k + 7u, scale));
+  }
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
+  let row = ROWS * (tile % row_tiles);
+  let own = tile / row_tiles * SG + lane;
+  let texel = min(own, texels - 1u);
+  let starts = Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
+  );
+  held = vec2f(NF4_LEVELS[lane & 7u], NF4_LEVELS[8u + (lane & 7u)]);
+  var total = Tile();
+  for (var k = 0u; k < K; k += K_BLOCK) {
+    var block = Tile();
+    let scale = scales(texel, k);
+    let near = code_texel(texel, k);
+    let far = code_texel(texel, k + 8u);
+    step(&block, starts, texel, near, scale, k, lane);
+    if (SG < 8u) { step(&block, starts, texel, near >> vec4u(16u), scale, k + SG, lane); }
+    step(&block, starts, texel, far, scale, k + 8u, lane);
+    if (SG < 8u) { step(&block, starts, texel, far >> vec4u(16u), scale, k + 8u + SG, lane); }
+    add_block(&total, &block);
+  }
+  if (own >= texels) { return; }
+  let first = 4u * own;
+  var b = vec4f();
+  if (BIAS) {
+    let last = params.n - 1u;
+    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  }
+  store(row + 0u, first, total.r0 + b);
+  store(row + 1u, first, total.r1 + b);
+  store(row + 2u, first, total.r2 + b);
+  store(row + 3u, first, total.r3 + b);
+  store(row + 4u, first, total.r4 + b);
+  store(row + 5u, first, total.r5 + b);
+  store(row + 6u, first, total.r6 + b);
+  store(row + 7u, first, total.r7 + b);
+  store(row + 8u, first, total.r8 + b);
+  store(row + 9u, first, total.r9 + b);
+  store(row + 10u, first, total.r10 + b);
+  store(row + 11u, first, total.r11 + b);
+  store(row + 12u, first, total.r12 + b);
+  store(row + 13u, first, total.r13 + b);
+  store(row + 14u, first, total.r14 + b);
+  store(row + 15u, first, total.r15 + b);
+}
+
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+//
+// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
+// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
+// these cost more than the arithmetic.
+//
+// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
+// accumulators between registers and memory.
+//
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
+// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
+
+const ROWS = 16u;
+const K_BLOCK = 16u;
+
+// One value of each row.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+// Where each row starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
+  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
+}
+
+// t += rows x columns, the outer product.
+fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
+}
+
+fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
+  (*total).r0 += (*block).r0;
+  (*total).r1 += (*block).r1;
+  (*total).r2 += (*block).r2;
+  (*total).r3 += (*block).r3;
+  (*total).r4 += (*block).r4;
+  (*total).r5 += (*block).r5;
+  (*total).r6 += (*block).r6;
+  (*total).r7 += (*block).r7;
+  (*total).r8 += (*block).r8;
+  (*total).r9 += (*block).r9;
+  (*total).r10 += (*block).r10;
+  (*total).r11 += (*block).r11;
+  (*total).r12 += (*block).r12;
+  (*total).r13 += (*block).r13;
+  (*total).r14 += (*block).r14;
+  (*total).r15 += (*block).r15;
+}
+
+fn from_lane_0(v: Rows) -> Rows {
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 0u), subgroupBroadcast(v.a.y, 0u), subgroupBroadcast(v.a.z, 0u), subgroupBroadcast(v.a.w, 0u)),
+    vec4f(subgroupBroadcast(v.b.x, 0u), subgroupBroadcast(v.b.y, 0u), subgroupBroadcast(v.b.z, 0u), subgroupBroadcast(v.b.w, 0u)),
+    vec4f(subgroupBroadcast(v.c.x, 0u), subgroupBroadcast(v.c.y, 0u), subgroupBroadcast(v.c.z, 0u), subgroupBroadcast(v.c.w, 0u)),
+    vec4f(subgroupBroadcast(v.d.x, 0u), subgroupBroadcast(v.d.y, 0u), subgroupBroadcast(v.d.z, 0u), subgroupBroadcast(v.d.w, 0u)),
+  );
+}
+fn from_lane_1(v: Rows) -> Rows {
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 1u), subgroupBroadcast(v.a.y, 1u), subgroupBroadcast(v.a.z, 1u), subgroupBroadcast(v.a.w, 1u)),
+    vec4f(subgroupBroadcast(v.b.x, 1u), subgroupBroadcast(v.b.y, 1u), subgroupBroadcast(v.b.z, 1u), subgroupBroadcast(v.b.w, 1u)),
+    vec4f(subgroupBroadcast(v.c.x, 1u), subgroupBroadcast(v.c.y, 1u), subgroupBroadcast(v.c.z, 1u), subgroupBroadcast(v.c.w, 1u)),
+    vec4f(subgroupBroadcast(v.d.x, 1u), subgroupBroadcast(v.d.y, 1u), subgroupBroadcast(v.d.z, 1u), subgroupBroadcast(v.d.w, 1u)),
+  );
+}
+fn from_lane_2(v: Rows) -> Rows {
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 2u), subgroupBroadcast(v.a.y, 2u), subgroupBroadcast(v.a.z, 2u), subgroupBroadcast(v.a.w, 2u)),
+    vec4f(subgroupBroadcast(v.b.x, 2u), subgroupBroadcast(v.b.y, 2u), subgroupBroadcast(v.b.z, 2u), subgroupBroadcast(v.b.w, 2u)),
+    vec4f(subgroupBroadcast(v.c.x, 2u), subgroupBroadcast(v.c.y, 2u), subgroupBroadcast(v.c.z, 2u), subgroupBroadcast(v.c.w, 2u)),
+    vec4f(subgroupBroadcast(v.d.x, 2u), subgroupBroadcast(v.d.y, 2u), subgroupBroadcast(v.d.z, 2u), subgroupBroadcast(v.d.w, 2u)),
+  );
+}
+fn from_lane_3(v: Rows) -> Rows {
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 3u), subgroupBroadcast(v.a.y, 3u), subgroupBroadcast(v.a.z, 3u), subgroupBroadcast(v.a.w, 3u)),
+    vec4f(subgroupBroadcast(v.b.x, 3u), subgroupBroadcast(v.b.y, 3u), subgroupBroadcast(v.b.z, 3u), subgroupBroadcast(v.b.w, 3u)),
+    vec4f(subgroupBroadcast(v.c.x, 3u), subgroupBroadcast(v.c.y, 3u), subgroupBroadcast(v.c.z, 3u), subgroupBroadcast(v.c.w, 3u)),
+    vec4f(subgroupBroadcast(v.d.x, 3u), subgroupBroadcast(v.d.y, 3u), subgroupBroadcast(v.d.z, 3u), subgroupBroadcast(v.d.w, 3u)),
+  );
+}
+fn from_lane_4(v: Rows) -> Rows {
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 4u), subgroupBroadcast(v.a.y, 4u), subgroupBroadcast(v.a.z, 4u), subgroupBroadcast(v.a.w, 4u)),
+    vec4f(subgroupBroadcast(v.b.x, 4u), subgroupBroadcast(v.b.y, 4u), subgroupBroadcast(v.b.z, 4u), subgroupBroadcast(v.b.w, 4u)),
+    vec4f(subgroupBroadcast(v.c.x, 4u), subgroupBroadcast(v.c.y, 4u), subgroupBroadcast(v.c.z, 4u), subgroupBroadcast(v.c.w, 4u)),
+    vec4f(subgroupBroadcast(v.d.x, 4u), subgroupBroadcast(v.d.y, 4u), subgroupBroadcast(v.d.z, 4u), subgroupBroadcast(v.d.w, 4u)),
+  );
+}
+fn from_lane_5(v: Rows) -> Rows {
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 5u), subgroupBroadcast(v.a.y, 5u), subgroupBroadcast(v.a.z, 5u), subgroupBroadcast(v.a.w, 5u)),
+    vec4f(subgroupBroadcast(v.b.x, 5u), subgroupBroadcast(v.b.y, 5u), subgroupBroadcast(v.b.z, 5u), subgroupBroadcast(v.b.w, 5u)),
+    vec4f(subgroupBroadcast(v.c.x, 5u), subgroupBroadcast(v.c.y, 5u), subgroupBroadcast(v.c.z, 5u), subgroupBroadcast(v.c.w, 5u)),
+    vec4f(subgroupBroadcast(v.d.x, 5u), subgroupBroadcast(v.d.y, 5u), subgroupBroadcast(v.d.z, 5u), subgroupBroadcast(v.d.w, 5u)),
+  );
+}
+fn from_lane_6(v: Rows) -> Rows {
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 6u), subgroupBroadcast(v.a.y, 6u), subgroupBroadcast(v.a.z, 6u), subgroupBroadcast(v.a.w, 6u)),
+    vec4f(subgroupBroadcast(v.b.x, 6u), subgroupBroadcast(v.b.y, 6u), subgroupBroadcast(v.b.z, 6u), subgroupBroadcast(v.b.w, 6u)),
+    vec4f(subgroupBroadcast(v.c.x, 6u), subgroupBroadcast(v.c.y, 6u), subgroupBroadcast(v.c.z, 6u), subgroupBroadcast(v.c.w, 6u)),
+    vec4f(subgroupBroadcast(v.d.x, 6u), subgroupBroadcast(v.d.y, 6u), subgroupBroadcast(v.d.z, 6u), subgroupBroadcast(v.d.w, 6u)),
+  );
+}
+fn from_lane_7(v: Rows) -> Rows {
+  return Rows(
+    vec4f(subgroupBroadcast(v.a.x, 7u), subgroupBroadcast(v.a.y, 7u), subgroupBroadcast(v.a.z, 7u), subgroupBroadcast(v.a.w, 7u)),
+    vec4f(subgroupBroadcast(v.b.x, 7u), subgroupBroadcast(v.b.y, 7u), subgroupBroadcast(v.b.z, 7u), subgroupBroadcast(v.b.w, 7u)),
+    vec4f(subgroupBroadcast(v.c.x, 7u), subgroupBroadcast(v.c.y, 7u), subgroupBroadcast(v.c.z, 7u), subgroupBroadcast(v.c.w, 7u)),
+    vec4f(subgroupBroadcast(v.d.x, 7u), subgroupBroadcast(v.d.y, 7u), subgroupBroadcast(v.d.z, 7u), subgroupBroadcast(v.d.w, 7u)),
+  );
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
+// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
+// the row-major matrix, so a row may begin within one.
+//
+// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
+// that it touches. Code and scale of an input are found within the row.
+
+const NF4_BLOCK = 64u;
+const NF4_LEVELS = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+);
+
+// Words of a row.
+fn nf4_words(inputs: u32) -> u32 {
+  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
+  return (inputs + 7u) / 8u + (inputs + 63u) / NF4_BLOCK + ragged;
+}
+
+// The word with the codes of an input, and those with scales after it.
+fn nf4_word(k: u32) -> u32 { return k / 8u; }
+fn nf4_scale_word(inputs: u32, row: u32, k: u32) -> u32 {
+  return (inputs + 7u) / 8u + ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK;
+}
+`,
+  },
+};
+
 /** shaders/matmul-subgroup.wgsl */
 export const matmulSubgroup: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean }, "vectors" | "n"> = {
   name: "matmul-subgroup",
@@ -2169,7 +2498,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul.wgsl */
-export const matmul: Shader<"x" | "weight" | "bias" | "y", { K: number; HALF: boolean; BIAS: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n"> = {
+export const matmul: Shader<"x" | "weight" | "bias" | "y", { K: number; HALF: boolean; NF4: boolean; BIAS: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n"> = {
   name: "matmul",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
@@ -2177,17 +2506,19 @@ export const matmul: Shader<"x" | "weight" | "bias" | "y", { K: number; HALF: bo
     plain: `requires immediate_address_space;
 // Matrix product with bias for GPUs: y = x W^T + b
 //
-//   x [vectors, K]   W [N, K], float32, or float16 two to a word (HALF)   b [N]   y [vectors, N]
+//   x [vectors, K]   W [N, K], float32, float16 two to a word (HALF), or NF4   b [N]   y [vectors, N]
 //
 // A workgroup of 16 x 16 makes a tile of 64 x 64, each invocation 4 x 4 of it in registers. Both operands pass through
 // workgroup memory 16 inputs at a time, x transposed and padded so that neighbouring lanes read neighbouring banks.
 // Sums are kept in two levels, blocks of 16 inputs and the total; their order never depends on the number of vectors.
 //
 // use lib/half.wgsl
+// use lib/nf4.wgsl
 // use lib/grid.wgsl
 
 override K: u32;
 override HALF: bool;
+override NF4: bool;
 override BIAS: bool;
 
 struct Params { vectors: u32, n: u32, }
@@ -2204,6 +2535,11 @@ var<workgroup> xs: array<f32, STEP * SIDE>;
 var<workgroup> ws: array<f32, STEP * SIDE>;
 
 fn weight_at(row: u32, k: u32) -> f32 {
+  if (NF4) {
+    let start = row * nf4_words(K);
+    let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
+    return level * bitcast<f32>(weight[start + nf4_scale_word(K, row, k)]);
+  }
   let at = row * K + k;
   if (HALF) {
     let pair = open_half(weight[at / 2u]);
@@ -2267,6 +2603,32 @@ fn open_half(bits: u32) -> vec2f {
   let h = vec2u(bits & 0xffffu, bits >> 16u);
   let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
+// the row-major matrix, so a row may begin within one.
+//
+// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
+// that it touches. Code and scale of an input are found within the row.
+
+const NF4_BLOCK = 64u;
+const NF4_LEVELS = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+);
+
+// Words of a row.
+fn nf4_words(inputs: u32) -> u32 {
+  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
+  return (inputs + 7u) / 8u + (inputs + 63u) / NF4_BLOCK + ragged;
+}
+
+// The word with the codes of an input, and those with scales after it.
+fn nf4_word(k: u32) -> u32 { return k / 8u; }
+fn nf4_scale_word(inputs: u32, row: u32, k: u32) -> u32 {
+  return (inputs + 7u) / 8u + ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK;
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -2938,13 +3300,13 @@ export const weightTexture: Shader<"words" | "texels", { WG?: number }, "count" 
   params: [{"name":"count","type":"u32"},{"name":"row_words","type":"u32"},{"name":"rows","type":"u32"},{"name":"first_texel","type":"u32"}],
   code: {
     plain: `requires immediate_address_space;
-// Lays a weight matrix out as a texture whose texel holds four neighbouring outputs of one input (or pair of inputs):
+// Lays a weight matrix out as a texture whose texel holds four neighbouring outputs of one input (or of two, or eight):
 //
 //   words [rows, row_words] of N   texel (x, y) = words[4x .. 4x+3, y], 0 beyond the last row
 //
-// A float32 is one word, two float16 are one word. A texel fetch costs about as much as one buffer load and brings four
-// values, which is what the matrix product on software adapters is limited by. The matrix comes in pieces of whole rows,
-// four at a time.
+// A float32 is one word, two float16 or eight NF4 codes are one word. A texel fetch costs about as much as one buffer
+// load and brings four values, which is what the matrix product on software adapters is limited by. The matrix comes in
+// pieces of whole rows, four at a time.
 //
 // use lib/grid.wgsl
 

@@ -6,7 +6,7 @@ const SIDE = 1024;
 
 /** Multiply-adds a second (2 each) of a product of 1024 x 1024 matrices: the best of three. */
 export async function matmulSpeed(gpu: Gpu): Promise<number> {
-  const weight = emptyMatrix(gpu, "speed", SIDE, SIDE, false);
+  const weight = emptyMatrix(gpu, "speed", SIDE, SIDE, "float32");
   let best = Number.POSITIVE_INFINITY;
   for (let i = 0; i < 3; i++) {
     const nanoseconds = await gpu.time(() => {

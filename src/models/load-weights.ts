@@ -6,11 +6,11 @@ import { openDry } from "../kernels/dry.ts";
 import { MemoryError } from "../kernels/errors.ts";
 import type { Table } from "../kernels/gather.ts";
 import type { Gpu } from "../kernels/gpu.ts";
-import { emptyMatrix, type Matrix, writeRows } from "../kernels/matmul.ts";
+import type { Matrix } from "../kernels/matmul.ts";
 import { size, type Tensor } from "../kernels/tensor.ts";
 import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
 import { UserError } from "./errors.ts";
-import { widenBfloat, widenHalf } from "./half.ts";
+import { type Found, formatOf, isDry, loaders } from "./load-weight.ts";
 import type { Weights } from "./weights.ts";
 
 export interface Wanted {
@@ -31,7 +31,7 @@ export function wantedWeights(): { weights: Weights; wanted: ReadonlyMap<string,
       label: name,
       outputs,
       inputs,
-      half: false,
+      format: "float32",
       memory: want(name, "matrix", [outputs, inputs]),
     }),
     vector: (name, shape): Tensor => ({ label: name, shape, memory: want(name, "vector", shape) }),
@@ -55,11 +55,9 @@ export interface LoadProgress {
   readonly totalBytes: number;
 }
 
-/** Bytes read and handed to the device at a time; bounds the heap while loading. */
-const PIECE = 16 * 2 ** 20;
-
 /**
- * Loads what is wanted. float16 matrices and tables stay float16 on the device; everything else becomes float32.
+ * Loads what is wanted. float16 matrices and tables stay float16 on the device; everything else becomes float32, except
+ * the matrices that `quantized` says, which become NF4.
  * `rename` gives other names under which a checkpoint may hold a tensor.
  * @throws UserError for a missing tensor or another shape, by name
  */
@@ -69,23 +67,28 @@ export async function loadWeights(
   wanted: Iterable<Wanted>,
   options: {
     rename?: (name: string) => string[];
+    quantized?: (name: string) => boolean;
     onProgress?: (progress: LoadProgress) => void;
     signal?: AbortSignal;
   } = {},
 ): Promise<LoadedWeights> {
-  const found = [...wanted].map((want) => ({ want, info: find(checkpoint, want, options.rename?.(want.name) ?? []) }));
+  const found = [...wanted].map((want): Found => {
+    const info = find(checkpoint, want, options.rename?.(want.name) ?? []);
+    return { want, info, format: formatOf(want, info, options.quantized?.(want.name) ?? false) };
+  });
   await checkRoom(gpu, checkpoint, found);
   const totalBytes = found.reduce((total, { info }) => total + info.bytes, 0);
   const matrices = new Map<string, Matrix>();
   const vectors = new Map<string, Tensor>();
   const tables = new Map<string, Table>();
   let loadedBytes = 0;
-  for (const { want, info } of found) {
+  for (const one of found) {
     options.signal?.throwIfAborted();
-    if (want.form === "matrix") matrices.set(want.name, await loadMatrix(gpu, checkpoint, want, info));
-    if (want.form === "vector") vectors.set(want.name, await loadVector(gpu, checkpoint, want, info));
-    if (want.form === "table") tables.set(want.name, await loadTable(gpu, checkpoint, want, info));
-    loadedBytes += info.bytes;
+    const { name, form } = one.want;
+    if (form === "matrix") matrices.set(name, await loaders.matrix(gpu, checkpoint, one));
+    if (form === "vector") vectors.set(name, await loaders.vector(gpu, checkpoint, one));
+    if (form === "table") tables.set(name, await loaders.table(gpu, checkpoint, one));
+    loadedBytes += one.info.bytes;
     options.onProgress?.({ loadedBytes, totalBytes });
   }
   await gpu.finish();
@@ -124,82 +127,15 @@ function find(checkpoint: Checkpoint, { name, shape }: Wanted, others: string[])
   return info;
 }
 
-const loaders = { matrix: loadMatrix, vector: loadVector, table: loadTable };
-
-interface Found {
-  readonly want: Wanted;
-  readonly info: TensorInfo;
-}
-
 /** Software adapters do not say when memory ran out, so what does not fit is refused before the first byte is read. */
 async function checkRoom(gpu: Gpu, checkpoint: Checkpoint, found: readonly Found[]): Promise<void> {
   if (isDry(gpu)) return;
   const dry = openDry(gpu.info);
-  for (const { want, info } of found) await loaders[want.form](dry, checkpoint, want, info);
+  for (const one of found) await loaders[one.want.form](dry, checkpoint, one);
   const free = gpu.info.memoryBytes - gpu.bytes;
   if (dry.bytes <= free) return;
   throw new MemoryError(
     `the model's weights need ${mebibytes(dry.bytes)} on the device, of which ${mebibytes(free)} may be used; ` +
-      "take a float16 checkpoint or a machine with more memory, or raise NOTICE_MEMORY (in bytes)",
+      "take a float16 checkpoint, `--quantize nf4`, or a machine with more memory, or raise NOTICE_MEMORY (in bytes)",
   );
-}
-
-async function loadMatrix(
-  gpu: Gpu,
-  checkpoint: Checkpoint,
-  { name, shape }: Wanted,
-  info: TensorInfo,
-): Promise<Matrix> {
-  const [outputs, inputs] = shape as [number, number];
-  const matrix = emptyMatrix(gpu, name, outputs, inputs, staysHalf(info, inputs));
-  if (isDry(gpu)) return matrix;
-  const rowBytes = info.bytes / outputs;
-  const step = Math.max(4, Math.floor(PIECE / rowBytes / 4) * 4);
-  for (let row = 0; row < outputs; row += step) {
-    const count = Math.min(step, outputs - row);
-    const bytes = await checkpoint.readRange(info.name, row * rowBytes, count * rowBytes);
-    writeRows(gpu, matrix, row, deviceWords(bytes, info, matrix.half));
-  }
-  return matrix;
-}
-
-async function loadVector(
-  gpu: Gpu,
-  checkpoint: Checkpoint,
-  { name, shape }: Wanted,
-  info: TensorInfo,
-): Promise<Tensor> {
-  return gpu.keep(isDry(gpu) ? gpu.tensor(name, shape) : gpu.upload(name, shape, await checkpoint.f32(info.name)));
-}
-
-async function loadTable(gpu: Gpu, checkpoint: Checkpoint, { name, shape }: Wanted, info: TensorInfo): Promise<Table> {
-  const [entries, width] = shape as [number, number];
-  const half = staysHalf(info, width);
-  const rowWords = half ? width / 2 : width;
-  const { memory } = gpu.keep(gpu.tensor(name, [entries, rowWords]));
-  if (isDry(gpu)) return { label: name, entries, width, half, memory };
-  const rowBytes = info.bytes / entries;
-  const step = Math.max(1, Math.floor(PIECE / rowBytes));
-  for (let row = 0; row < entries; row += step) {
-    const count = Math.min(step, entries - row);
-    const bytes = await checkpoint.readRange(info.name, row * rowBytes, count * rowBytes);
-    gpu.write(memory, row * rowWords * 4, deviceWords(bytes, info, half));
-    gpu.submit();
-  }
-  return { label: name, entries, width, half, memory };
-}
-
-/** A dry run takes room for weights, but none of their values. */
-const isDry = (gpu: Gpu): boolean => gpu.info.kind === "none";
-
-/** Pairs of float16 numbers share a word, so an odd width is widened. */
-const staysHalf = (info: TensorInfo, width: number): boolean => info.dtype === "F16" && width % 2 === 0;
-
-function deviceWords(bytes: Uint8Array<ArrayBuffer>, info: TensorInfo, half: boolean): Uint32Array {
-  const { buffer, byteOffset, byteLength } = bytes;
-  if (info.dtype === "F32" || half) return new Uint32Array(buffer, byteOffset, byteLength / 4);
-  const halves = new Uint16Array(buffer, byteOffset, byteLength / 2);
-  if (info.dtype === "F16") return new Uint32Array(widenHalf(halves).buffer);
-  if (info.dtype === "BF16") return new Uint32Array(widenBfloat(halves).buffer);
-  throw new UserError(`checkpoint: ${info.name} is ${info.dtype}, expected F32, F16 or BF16; convert the checkpoint`);
 }

@@ -9,12 +9,15 @@ import { fetchModel } from "./hub.ts";
 import type { DownloadProgress } from "./hub-progress.ts";
 import { type LoadProgress, loadWeights } from "./load-weights.ts";
 import type { Model } from "./model.ts";
+import { isQuantized, type Quantize } from "./nf4.ts";
 
 export { findModel, packageRoot } from "./hub.ts";
 
 export interface LoadOptions {
   /** Of a Hub name: a branch, a tag, a commit, or refs/pr/N; by default main, as the cache has it. */
   readonly revision?: string;
+  /** Stores the linear layers in 4 bits, as the original stores LLaVA's; by default weights stay as exact as they are. */
+  readonly quantize?: Quantize;
   /** Told of the download, where there is one, then of the weights on their way to the device. */
   readonly onProgress?: (progress: LoadProgress | DownloadProgress) => void;
   readonly signal?: AbortSignal;
@@ -34,7 +37,11 @@ export async function loadModel(gpu: Gpu, name: string, options: LoadOptions = {
   try {
     const { wanted } = architecture.dry(2);
     const rename = architecture.otherNames;
-    const weights = await loadWeights(gpu, checkpoint, wanted.values(), { ...options, rename });
+    const weights = await loadWeights(gpu, checkpoint, wanted.values(), {
+      ...options,
+      rename,
+      ...(options.quantize && { quantized: isQuantized }),
+    });
     const identify = async () => ({ config: hashOf(configText), weights: await weightsHash(folder) });
     return assemble(gpu, weights, { name, identify });
   } finally {

@@ -16,7 +16,7 @@ afterEach(() => vi.unstubAllEnvs());
 
 describe.each(devices)("tier $tier", ({ gpu }) => {
   test("the same forward again takes no new memory and gives the same bits", async () => {
-    const weight = emptyMatrix(gpu, "weight", 64, 32, false);
+    const weight = emptyMatrix(gpu, "weight", 64, 32, "float32");
     writeRows(gpu, weight, 0, bitsOf(noise(64 * 32, 2)));
     const forward = () =>
       compute(gpu, () => {

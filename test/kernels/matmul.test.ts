@@ -1,31 +1,39 @@
 import { describe, expect, test } from "vitest";
+import { sizeClass } from "../../src/kernels/arena.ts";
 import { openDry } from "../../src/kernels/dry.ts";
 import type { Gpu } from "../../src/kernels/gpu.ts";
-import { emptyMatrix, type Matrix, matmul, writeRows } from "../../src/kernels/matmul.ts";
+import { emptyMatrix, type Format, type Matrix, matmul, writeRows } from "../../src/kernels/matmul.ts";
+import { nf4Rows } from "../../src/models/nf4.ts";
 import { compute, devices, expectExactly, expectWithin, fromHalf, noise, U } from "./device.ts";
+import { throughNf4 } from "./nf4.ts";
 
 interface Weight {
   readonly outputs: number;
   readonly inputs: number;
-  readonly half: boolean;
+  readonly format: Format;
   readonly words: Uint32Array;
   readonly values: Float64Array;
 }
 
-/** Numbers of about 1/8; as float16 they are drawn as bits. */
-function randomWeight(outputs: number, inputs: number, half: boolean): Weight {
+/** Numbers of about 1/8; as float16 they are drawn as bits, as NF4 every block has a scale of its own. */
+function randomWeight(outputs: number, inputs: number, format: Format): Weight {
   const values = noise(outputs * inputs, 2).map((value) => value / 8);
-  if (!half) return { outputs, inputs, half, words: new Uint32Array(values.buffer), values: Float64Array.from(values) };
+  const shape = { outputs, inputs, format };
+  if (format === "float32")
+    return { ...shape, words: new Uint32Array(values.buffer), values: Float64Array.from(values) };
+  if (format === "nf4") {
+    return { ...shape, words: nf4Rows("weight", inputs, values), values: Float64Array.from(throughNf4(values)) };
+  }
   const bits = Uint16Array.from(
     values,
     (value) => (value < 0 ? 0x8000 : 0) | (0x2000 + Math.floor(Math.abs(value) * 12_000)),
   );
-  return { outputs, inputs, half, words: new Uint32Array(bits.buffer), values: Float64Array.from(bits, fromHalf) };
+  return { ...shape, words: new Uint32Array(bits.buffer), values: Float64Array.from(bits, fromHalf) };
 }
 
 /** The weight on the device, written in pieces of `piece` rows. */
-function place(gpu: Gpu, { outputs, inputs, half, words }: Weight, piece = outputs): Matrix {
-  const matrix = emptyMatrix(gpu, "weight", outputs, inputs, half);
+function place(gpu: Gpu, { outputs, inputs, format, words }: Weight, piece = outputs): Matrix {
+  const matrix = emptyMatrix(gpu, "weight", outputs, inputs, format);
   const rowWords = words.length / outputs;
   for (let row = 0; row < outputs; row += piece) {
     writeRows(gpu, matrix, row, words.subarray(row * rowWords, (row + piece) * rowWords));
@@ -84,49 +92,68 @@ function expectProduct(
 
 // Few different numbers of inputs: each is a pipeline, which takes seconds on SwiftShader.
 describe.each(devices)("tier $tier", ({ gpu }) => {
-  describe.each([{ half: false }, { half: true }])("float16: $half", ({ half }) => {
-    test.for([
-      [1, 20, 1],
-      [3, 20, 7],
-      [13, 20, 241],
-      [12, 3084, 36],
-      [145, 128, 512],
-      [60, 768, 768],
-    ] as const)("%i vectors of %i inputs, %i outputs", async ([vectors, inputs, outputs]) => {
-      const x = noise(vectors * inputs);
-      const weight = randomWeight(outputs, inputs, half);
-      const bias = noise(outputs, 3);
-      expectProduct(await product(gpu, x, weight, bias), x, weight, bias);
-    });
+  describe.each<{ format: Format }>([{ format: "float32" }, { format: "float16" }, { format: "nf4" }])(
+    "$format",
+    ({ format }) => {
+      test.for([
+        [1, 20, 1],
+        [3, 20, 7],
+        [13, 20, 241],
+        [12, 3084, 36],
+        [145, 128, 512],
+        [60, 768, 768],
+      ] as const)("%i vectors of %i inputs, %i outputs", async ([vectors, inputs, outputs]) => {
+        const x = noise(vectors * inputs);
+        const weight = randomWeight(outputs, inputs, format);
+        const bias = noise(outputs, 3);
+        expectProduct(await product(gpu, x, weight, bias), x, weight, bias);
+      });
 
-    test("a row has the same bits whatever the number of rows", async () => {
-      const weight = randomWeight(241, 768, half);
-      const x = noise(100 * 768);
-      const bias = noise(241, 3);
-      const all = await product(gpu, x, weight, bias);
-      for (const vectors of [1, 5, 12, 13]) {
-        expect(await product(gpu, x.slice(0, vectors * 768), weight, bias)).toEqual(all.slice(0, vectors * 241));
-      }
-      expect(await product(gpu, x.slice(99 * 768), weight, bias)).toEqual(all.slice(99 * 241));
-    });
+      test("a row has the same bits whatever the number of rows", async () => {
+        const weight = randomWeight(241, 768, format);
+        const x = noise(100 * 768);
+        const bias = noise(241, 3);
+        const all = await product(gpu, x, weight, bias);
+        for (const vectors of [1, 5, 12, 13]) {
+          expect(await product(gpu, x.slice(0, vectors * 768), weight, bias)).toEqual(all.slice(0, vectors * 241));
+        }
+        expect(await product(gpu, x.slice(99 * 768), weight, bias)).toEqual(all.slice(99 * 241));
+      });
 
-    test("a weight written in pieces is the whole weight", async () => {
-      const weight = randomWeight(241, 20, half);
-      const [x, bias] = [noise(13 * 20), noise(241, 3)];
-      expect(await product(gpu, x, weight, bias, 100)).toEqual(await product(gpu, x, weight, bias));
-    });
-  });
+      test("a weight written in pieces is the whole weight", async () => {
+        const weight = randomWeight(241, 20, format);
+        const [x, bias] = [noise(13 * 20), noise(241, 3)];
+        expect(await product(gpu, x, weight, bias, 100)).toEqual(await product(gpu, x, weight, bias));
+      });
+    },
+  );
 
   test("float32 of odd width, without bias", async () => {
     const x = noise(13 * 33);
-    const weight = randomWeight(5, 33, false);
+    const weight = randomWeight(5, 33, "float32");
     expectProduct(await product(gpu, x, weight), x, weight);
+  });
+
+  test("opens every NF4 weight, in rows that begin within blocks, too", async () => {
+    const weight = randomWeight(241, 20, "nf4");
+    const oneHot = Float32Array.from({ length: 400 }, (_, i) => (i % 21 === 0 ? 1 : 0));
+    const y = await product(gpu, oneHot, weight, new Float32Array(241));
+    expectExactly(
+      y,
+      Float64Array.from({ length: y.length }, (_, i) => weight.values[(i % 241) * 20 + Math.floor(i / 241)]!),
+    );
   });
 
   test("opens every finite float16 number, the subnormal ones too", async () => {
     const bits = Uint16Array.from({ length: 65_536 }, (_, i) => ((i & 0x7c00) === 0x7c00 ? 0 : i));
     const values = Float64Array.from(bits, fromHalf);
-    const weight = { outputs: 256, inputs: 256, half: true, words: new Uint32Array(bits.buffer), values };
+    const weight = {
+      outputs: 256,
+      inputs: 256,
+      format: "float16" as const,
+      words: new Uint32Array(bits.buffer),
+      values,
+    };
     const oneHot = Float32Array.from({ length: 65_536 }, (_, i) => (i % 257 === 0 ? 1 : 0));
     const y = await product(gpu, oneHot, weight);
     expectExactly(
@@ -136,9 +163,22 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
   });
 });
 
+test("NF4 takes 4.5 bits a weight, in a dry run, too", () => {
+  const [outputs, inputs] = [4096, 11_008];
+  const bytes = (4.5 / 8) * outputs * inputs;
+  for (const [tier, expected] of [
+    ["D", bytes],
+    ["B", sizeClass(bytes)],
+  ] as const) {
+    const dry = openDry({ tier });
+    emptyMatrix(dry, "down_proj.weight", outputs, inputs, "nf4");
+    expect(dry.bytes).toBe(expected);
+  }
+});
+
 test("names the tensor whose shape is wrong", () => {
   const dry = openDry();
-  const weight = emptyMatrix(dry, "query.weight", 4, 8, false);
+  const weight = emptyMatrix(dry, "query.weight", 4, 8, "float32");
   const x = dry.tensor("hidden", [2, 3, 8]);
   expect(() => matmul(dry, "y", dry.tensor("hidden", [2, 3, 7]), weight)).toThrowErrorMatchingInlineSnapshot(
     `[ShapeError: matmul: hidden has shape [2, 3, 7], expected […, 8]]`,
@@ -146,7 +186,7 @@ test("names the tensor whose shape is wrong", () => {
   expect(() => matmul(dry, "y", x, weight, dry.tensor("query.bias", [5]))).toThrowErrorMatchingInlineSnapshot(
     `[ShapeError: matmul: query.bias has shape [5], expected [4]]`,
   );
-  expect(() => emptyMatrix(dry, "query.weight", 4, 7, true)).toThrowErrorMatchingInlineSnapshot(
+  expect(() => emptyMatrix(dry, "query.weight", 4, 7, "float16")).toThrowErrorMatchingInlineSnapshot(
     `[Error: matmul: query.weight has 7 inputs, float16 needs an even number]`,
   );
 });

@@ -1,0 +1,82 @@
+/** One weight from the checkpoint to the device, in pieces and in the form that its kernel reads. */
+import type { Table } from "../kernels/gather.ts";
+import type { Gpu } from "../kernels/gpu.ts";
+import { emptyMatrix, type Format, type Matrix, NF4_BLOCK, writeRows } from "../kernels/matmul.ts";
+import type { Tensor } from "../kernels/tensor.ts";
+import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
+import { UserError } from "./errors.ts";
+import { widenBfloat, widenHalf } from "./half.ts";
+import type { Wanted } from "./load-weights.ts";
+import { nf4Rows } from "./nf4.ts";
+
+/** A weight that is wanted, where the checkpoint has it, and how it will lie on the device. */
+export interface Found {
+  readonly want: Wanted;
+  readonly info: TensorInfo;
+  readonly format: Format;
+}
+
+/** Pairs of float16 numbers share a word, so an odd width is widened. */
+export function formatOf({ form, shape }: Wanted, { dtype }: TensorInfo, quantized: boolean): Format {
+  if (form === "matrix" && quantized) return "nf4";
+  return form !== "vector" && dtype === "F16" && shape.at(-1)! % 2 === 0 ? "float16" : "float32";
+}
+
+export const loaders = { matrix: loadMatrix, vector: loadVector, table: loadTable };
+
+/** Bytes read and handed to the device at a time; bounds the heap while loading. */
+const PIECE = 16 * 2 ** 20;
+
+async function loadMatrix(gpu: Gpu, checkpoint: Checkpoint, { want, info, format }: Found): Promise<Matrix> {
+  const { name } = want;
+  const [outputs, inputs] = want.shape as [number, number];
+  const matrix = emptyMatrix(gpu, name, outputs, inputs, format);
+  if (isDry(gpu)) return matrix;
+  const rowBytes = info.bytes / outputs;
+  const unit = format === "nf4" ? NF4_BLOCK : 4; // so many rows begin with a block, whatever their length
+  const step = Math.max(unit, Math.floor(PIECE / rowBytes / unit) * unit);
+  for (let row = 0; row < outputs; row += step) {
+    const count = Math.min(step, outputs - row);
+    const bytes = await checkpoint.readRange(info.name, row * rowBytes, count * rowBytes);
+    const words = deviceWords(bytes, info, format === "float16");
+    writeRows(gpu, matrix, row, format === "nf4" ? nf4Rows(name, inputs, asFloats(words)) : words);
+  }
+  return matrix;
+}
+
+async function loadVector(gpu: Gpu, checkpoint: Checkpoint, { want, info }: Found): Promise<Tensor> {
+  const { name, shape } = want;
+  return gpu.keep(isDry(gpu) ? gpu.tensor(name, shape) : gpu.upload(name, shape, await checkpoint.f32(info.name)));
+}
+
+async function loadTable(gpu: Gpu, checkpoint: Checkpoint, { want, info, format }: Found): Promise<Table> {
+  const { name } = want;
+  const [entries, width] = want.shape as [number, number];
+  const half = format === "float16";
+  const rowWords = half ? width / 2 : width;
+  const { memory } = gpu.keep(gpu.tensor(name, [entries, rowWords]));
+  if (isDry(gpu)) return { label: name, entries, width, half, memory };
+  const rowBytes = info.bytes / entries;
+  const step = Math.max(1, Math.floor(PIECE / rowBytes));
+  for (let row = 0; row < entries; row += step) {
+    const count = Math.min(step, entries - row);
+    const bytes = await checkpoint.readRange(info.name, row * rowBytes, count * rowBytes);
+    gpu.write(memory, row * rowWords * 4, deviceWords(bytes, info, half));
+    gpu.submit();
+  }
+  return { label: name, entries, width, half, memory };
+}
+
+/** A dry run takes room for weights, but none of their values. */
+export const isDry = (gpu: Gpu): boolean => gpu.info.kind === "none";
+
+const asFloats = ({ buffer, byteOffset, length }: Uint32Array) => new Float32Array(buffer, byteOffset, length);
+
+function deviceWords(bytes: Uint8Array<ArrayBuffer>, info: TensorInfo, half: boolean): Uint32Array {
+  const { buffer, byteOffset, byteLength } = bytes;
+  if (info.dtype === "F32" || half) return new Uint32Array(buffer, byteOffset, byteLength / 4);
+  const halves = new Uint16Array(buffer, byteOffset, byteLength / 2);
+  if (info.dtype === "F16") return new Uint32Array(widenHalf(halves).buffer);
+  if (info.dtype === "BF16") return new Uint32Array(widenBfloat(halves).buffer);
+  throw new UserError(`checkpoint: ${info.name} is ${info.dtype}, expected F32, F16 or BF16; convert the checkpoint`);
+}
