@@ -1,14 +1,10 @@
-import { gather } from "../../src/kernels/gather.ts";
+import { asTable, gather } from "../../src/kernels/gather.ts";
 import { check, measure, openBench, pattern, patternAt } from "./device.ts";
 
 const gpu = await openBench("gather");
-const shape = { label: "words", entries: 30_524, width: 768 };
-const full = { ...shape, half: false, memory: pattern(gpu, "words", [30_524, 768]).memory };
-const half = {
-  ...shape,
-  half: true,
-  memory: gpu.upload("words", [30_524, 384], new Uint32Array(30_524 * 384).fill(0x3c00_4000)).memory,
-};
+const full = asTable(pattern(gpu, "words", [30_524, 768]), 30_524, 768);
+const words = gpu.upload("words", [30_524, 384], new Uint32Array(30_524 * 384).fill(0x3c00_4000));
+const half = { ...asTable(words, 30_524, 768), half: true };
 const ids = gpu.upload(
   "ids",
   [1, 20],

@@ -887,15 +887,17 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/gather.wgsl */
-export const gather: Shader<"table" | "ids" | "y", { WG?: number; WIDTH: number; HALF: boolean; HALF_FLUSHES?: boolean }, "count"> = {
+export const gather: Shader<"table" | "ids" | "y", { WG?: number; WIDTH: number; HALF: boolean; HALF_FLUSHES?: boolean }, "count" | "first" | "entries"> = {
   name: "gather",
   bindings: [{"name":"table","kind":"read"},{"name":"ids","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"count","type":"u32"}],
+  params: [{"name":"count","type":"u32"},{"name":"first","type":"u32"},{"name":"entries","type":"u32"}],
   code: {
     plain: `requires immediate_address_space;
-// Rows of a table: y[i] = table[ids[i]]
+// Rows of a table: y[i] = table[ids[i]], as far as this part of the table has them
 //
-//   table [entries, WIDTH], float32, or float16 two to a word (HALF)   ids [count]   y [count, WIDTH]
+//   table [entries, WIDTH] from entry \`first\` on, float32, or float16 two to a word (HALF)   ids [count]   y [count, WIDTH]
+//
+// A table may be larger than what an adapter binds in one piece: then each part is a dispatch that leaves the others' rows.
 //
 // use lib/half.wgsl
 // use lib/grid.wgsl
@@ -904,7 +906,7 @@ override WG: u32 = 64;
 override WIDTH: u32;
 override HALF: bool;
 
-struct Params { count: u32, }
+struct Params { count: u32, first: u32, entries: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> table: array<u32>;
@@ -915,7 +917,9 @@ var<immediate> params: Params;
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = linear_group(id, count) * WG + lane;
   if (i >= params.count) { return; }
-  let at = ids[i / WIDTH] * WIDTH + i % WIDTH;
+  let entry = ids[i / WIDTH] - params.first; // wraps where it lies before this part
+  if (entry >= params.entries) { return; }
+  let at = entry * WIDTH + i % WIDTH;
   if (HALF) {
     let pair = open_half(table[at / 2u]);
     y[i] = select(pair.x, pair.y, at % 2u == 1u);

@@ -1,5 +1,5 @@
 /** One weight from the checkpoint to the device, in pieces and in the form that its kernel reads. */
-import type { Table } from "../kernels/gather.ts";
+import { emptyTable, type Table, writeEntries } from "../kernels/gather.ts";
 import type { Gpu } from "../kernels/gpu.ts";
 import { emptyMatrix, type Format, type Matrix, NF4_BLOCK, writeRows } from "../kernels/matmul.ts";
 import type { Tensor } from "../kernels/tensor.ts";
@@ -53,18 +53,16 @@ async function loadTable(gpu: Gpu, checkpoint: Checkpoint, { want, info, format 
   const { name } = want;
   const [entries, width] = want.shape as [number, number];
   const half = format === "float16";
-  const rowWords = half ? width / 2 : width;
-  const { memory } = gpu.keep(gpu.tensor(name, [entries, rowWords]));
-  if (isDry(gpu)) return { label: name, entries, width, half, memory };
+  const table = emptyTable(gpu, name, entries, width, half);
+  if (isDry(gpu)) return table;
   const rowBytes = info.bytes / entries;
   const step = Math.max(1, Math.floor(PIECE / rowBytes));
   for (let row = 0; row < entries; row += step) {
     const count = Math.min(step, entries - row);
     const bytes = await checkpoint.readRange(info.name, row * rowBytes, count * rowBytes);
-    gpu.write(memory, row * rowWords * 4, deviceWords(bytes, info, half));
-    gpu.submit();
+    writeEntries(gpu, table, row, deviceWords(bytes, info, half));
   }
-  return { label: name, entries, width, half, memory };
+  return table;
 }
 
 /** A dry run takes room for weights, but none of their values. */

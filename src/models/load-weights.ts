@@ -40,7 +40,8 @@ export function wantedWeights(): { weights: Weights; wanted: ReadonlyMap<string,
       entries,
       width,
       half: false,
-      memory: want(name, "table", [entries, width]),
+      parts: [want(name, "table", [entries, width])],
+      partEntries: entries,
     }),
   };
   return { weights, wanted };
@@ -107,7 +108,8 @@ export async function loadWeights(
         if (memory) gpu.release({ label, shape: [], memory });
       }
       gpu.release(...vectors.values());
-      for (const { label, memory } of tables.values()) gpu.release({ label, shape: [], memory });
+      for (const { label, parts } of tables.values())
+        gpu.release(...parts.map((memory) => ({ label, shape: [], memory })));
     },
   };
 }

@@ -2,7 +2,7 @@
  * The rows of a growing batch: row 0 is the base run, every other is a variant of it. A new variant of which one token is
  * replaced is only that token until the next self-attention (models/scope.ts, Layout); there it becomes a row.
  */
-import { gather } from "../kernels/gather.ts";
+import { asTable, gather } from "../kernels/gather.ts";
 import type { Gpu } from "../kernels/gpu.ts";
 import { withRows } from "../kernels/rows.ts";
 import { rowSize, rows, size, type Tensor } from "../kernels/tensor.ts";
@@ -77,7 +77,7 @@ export function growingBatch(gpu: Gpu): GrowingBatch {
 function vectors(gpu: Gpu, label: string, x: Tensor, ids: readonly number[], shape: readonly [number, number]): Tensor {
   const inner = x.shape.slice(2);
   const width = size(inner);
-  const table = { label: x.label, entries: size(x.shape) / width, width, half: false, memory: x.memory };
+  const table = asTable(x, size(x.shape) / width, width);
   const chosen = gather(gpu, label, table, gpu.upload("token numbers", shape, Uint32Array.from(ids)));
   return { ...chosen, shape: [...shape, ...inner] };
 }

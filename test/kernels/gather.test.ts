@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { gather, type Table } from "../../src/kernels/gather.ts";
+import { asTable, emptyTable, gather, type Table, writeEntries } from "../../src/kernels/gather.ts";
 import type { Gpu } from "../../src/kernels/gpu.ts";
 import { anyGpu, compute, devices, expectExactly, fromHalf, noise } from "./device.ts";
 
 function table(gpu: Gpu, entries: number, width: number, half: boolean, words: Float32Array | Uint32Array): Table {
-  return { label: "table", entries, width, half, memory: gpu.upload("table", [words.length], words).memory };
+  return { ...asTable(gpu.upload("table", [words.length], words), entries, width), half };
 }
 
 async function check(gpu: Gpu, entries: number, width: number, tokens: number): Promise<void> {
@@ -36,6 +36,22 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     const wrong = [...y.keys()].filter((bits) => !Object.is(y[bits], fromHalf(bits)));
     expect(wrong).toEqual([]);
   });
+});
+
+test.for([false, true])("a table in parts, float16 %s: the same rows", async (half) => {
+  const [entries, width] = [103, 6];
+  const rowWords = half ? width / 2 : width;
+  const words = Uint32Array.from({ length: entries * rowWords }, (_, i) => (half ? 0x3c00_0000 + i : 0x3f80_0000 + i));
+  const whole = emptyTable(anyGpu, "whole", entries, width, half);
+  const cut = emptyTable(anyGpu, "cut", entries, width, half, 20 * 4 * rowWords);
+  expect(cut.parts).toHaveLength(6);
+  for (const table of [whole, cut])
+    for (let first = 0; first < entries; first += 35)
+      writeEntries(anyGpu, table, first, words.subarray(first * rowWords, Math.min(entries, first + 35) * rowWords));
+  const ids = Uint32Array.from({ length: entries }, (_, i) => (i * 37) % entries);
+  const rows = (table: Table) =>
+    compute(anyGpu, () => gather(anyGpu, "y", table, anyGpu.upload("ids", [1, entries], ids)));
+  expect(await rows(cut)).toEqual(await rows(whole));
 });
 
 test("reaches past 65,535 workgroups", () => check(anyGpu, 11, 1001, 4200));
