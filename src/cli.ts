@@ -16,10 +16,15 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
     summary: "make a data file out of an original's folders",
     load: async () => ({ command: (await import("./cli/dataset.ts")).prepare }),
   },
+  "dataset evaluate": {
+    summary: "answer the question of each row",
+    load: async () => ({ command: (await import("./cli/dataset.ts")).evaluate }),
+  },
   "dataset select": {
     summary: "choose the samples of a study among the answered rows",
     load: async () => ({ command: (await import("./cli/dataset.ts")).select }),
   },
+  circuits: { summary: "name the heads that carry the answers of runs", load: () => import("./cli/circuits.ts") },
   import: {
     summary: "read a result file of the original (.pkl), running nothing in it",
     load: () => import("./cli/import.ts"),

@@ -10,7 +10,7 @@ export interface Option {
 }
 
 export interface Command {
-  /** Names of the positional arguments, all of them required. */
+  /** Names of the positional arguments, all of them required; the last may end in `…`: one or more. */
   readonly positionals: readonly string[];
   readonly options: Readonly<Record<string, Option>>;
   /** More lines for `--help`. */
@@ -60,7 +60,8 @@ export function readArguments(name: string, command: Command, argv: readonly str
   const missing = Object.entries(options).find(([key, { required }]) => required && !values.has(key));
   if (missing)
     throw new UserError(`${name}: needs --${missing[0]} ${missing[1].value}; \`notice ${name} --help\` says more`);
-  if (positionals.length !== command.positionals.length) {
+  const several = command.positionals.at(-1)?.endsWith("…") && positionals.length > command.positionals.length;
+  if (positionals.length !== command.positionals.length && !several) {
     const expected = command.positionals.join(" ") || "none";
     throw new UserError(
       `${name}: got arguments ${positionals.map((word) => `"${word}"`).join(" ") || "none"}, expected ${expected}`,

@@ -1,11 +1,14 @@
 import { type Compat, dataDefects, prepareDefects, selectDefects } from "../data/defects.ts";
+import { evaluate as evaluateData } from "../data/evaluate.ts";
 import { manifestPath } from "../data/manifest.ts";
 import { prepare as prepareData } from "../data/prepare.ts";
 import { tasks } from "../data/sample.ts";
 import { select as selectData } from "../data/select.ts";
 import { UserError } from "../models/errors.ts";
+import type { Model } from "../models/model.ts";
 import type { Arguments, Command, Option } from "./command.ts";
 import { oneOf, wholeNumber } from "./command.ts";
+import { quantizeFrom, quantizeOption, withModel } from "./open.ts";
 import { progressPrinter } from "./progress.ts";
 
 const common: Readonly<Record<string, Option>> = {
@@ -54,6 +57,44 @@ export const prepare: Command = {
     printCounts(manifest.drops, "left out: ");
     printCounts(manifest.replacements, "words replaced by one of ");
     return 0;
+  },
+};
+
+export const evaluate: Command = {
+  positionals: ["MODEL"],
+  options: {
+    data: { value: "FILE.csv", help: "the rows; picture paths relative to it", required: true },
+    task: { value: "TASK", help: `only rows of ${tasks.join(", ")} (default: all rows)` },
+    out: { value: "FILE.csv", help: "all columns and generated_text; an interrupted one goes on", required: true },
+    quantize: quantizeOption,
+  },
+  notes: ["Greedy answers to the clean picture and prompt. A row whose picture cannot be read gets an empty text."],
+  async run(args, signal) {
+    const out = csvOf(args);
+    const quantize = quantizeFrom(args);
+    const printer = progressPrinter();
+    const answer = (model: Model) =>
+      evaluateData(model, {
+        ...(args.value("task") !== undefined && { task: taskOf(args) }),
+        ...{ data: args.value("data")!, out, quantize, signal },
+        onProgress: ({ done, total, answered, seconds }) => {
+          const left = Math.round((seconds / answered) * (total - done));
+          printer.show(`${done} of ${total} rows, ${left} s left`, done === total);
+        },
+      });
+    const manifest = await withModel(args.positionals[0]!, signal, answer, quantize);
+    const { groups, all, failed } = manifest;
+    if (args.flag("json")) console.log(JSON.stringify({ ...manifest, out }));
+    else {
+      console.log(`${manifest.rows} rows in ${out}`);
+      for (const [name, { answered, right, accuracy }] of [...Object.entries(groups), ["all", all] as const])
+        console.log(
+          `  ${name.padEnd(20)}${right} of ${answered} right,${`${(100 * accuracy).toFixed(1)} %`.padStart(8)}`,
+        );
+    }
+    for (const { row, reason } of failed.slice(0, 10)) console.error(`row ${row} has no answer: ${reason}`);
+    if (failed.length > 10) console.error(`${failed.length} rows have no answer; ${manifestPath(out)} says why`);
+    return failed.length > 0 ? 1 : 0;
   },
 };
 

@@ -112,7 +112,7 @@ const isRight = ({ generated_text, correct_answer }: Cells) =>
   generated_text!.trim().toLowerCase() === correct_answer!.trim().toLowerCase();
 
 /** Picture paths go from the folder of the new file. */
-function moved(cell: string, column: string, from: string, to: string): string {
+export function moved(cell: string, column: string, from: string, to: string): string {
   const isPath = column === "clean_image_path" || column === "corrupt_image_path";
   if (!isPath || isAbsolute(cell) || /^[a-z]+:\/\//i.test(cell)) return cell;
   return relative(dirname(resolve(to)), join(dirname(resolve(from)), cell)).replaceAll("\\", "/");

@@ -1,8 +1,8 @@
 /** Which heads carry the answer of a task in a corruption: NOTICE's rule, and how far the samples bear it out. */
 import { seededRandom } from "../data/random.ts";
-import { publishedHeads } from "./circuit-published.ts";
-import type { Panel } from "./circuit-scores.ts";
-import { falseDiscovery, signFlipTest } from "./circuit-signs.ts";
+import { publishedHeads } from "./circuit/published.ts";
+import type { Panel } from "./circuit/scores.ts";
+import { falseDiscovery, signFlipTest } from "./circuit/signs.ts";
 import { bootstrap, everySample, type Interval, meansOf, splitHalf } from "./circuit-statistics.ts";
 
 /** `L3.H0` */
@@ -50,7 +50,7 @@ export interface Threshold {
   readonly important: readonly HeadName[];
 }
 
-export interface Circuit extends Omit<Panel, "matrix" | "keys"> {
+export interface Circuit extends Omit<Panel, "matrix"> {
   readonly samples: number;
   /** Mean and population standard deviation of the heads' strengths. */
   readonly mean: number | null;
@@ -64,7 +64,7 @@ export interface Circuit extends Omit<Panel, "matrix" | "keys"> {
   readonly scores: readonly HeadScore[];
 }
 
-export function circuitOf({ matrix, keys: _, ...panel }: Panel, options: CircuitOptions): Circuit {
+export function circuitOf({ matrix, ...panel }: Panel, options: CircuitOptions): Circuit {
   const { mean, strength } = meansOf(matrix, everySample(matrix));
   const rule = ruleOf(strength, options.sigma);
   const random = () => seededRandom(options.seed);

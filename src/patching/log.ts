@@ -93,6 +93,11 @@ export async function* readEntries(path: string, entries: readonly LogEntry[]): 
   }
 }
 
+/** All records in the order in which they were written: of several for one sample, task and mode the last one counts. */
+export async function* readInOrder(path: string): AsyncGenerator<RunRecord> {
+  for await (const { bytes, line } of lines(path)) yield unseal(bytes, path, line);
+}
+
 /** Whole lines without their line feeds; the text after the last line feed is not one. */
 async function* lines(path: string): AsyncGenerator<{ bytes: Buffer; line: number; offset: number }> {
   if (!existsSync(path)) return;

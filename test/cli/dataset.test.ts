@@ -78,7 +78,7 @@ test("dataset alone lists its commands; a misspelt one names the nearest", async
   const calls = [["dataset"], ["dataset", "selct"], ["dataset", "select", "--help"]];
   const [alone, misspelt, help] = await Promise.all(calls.map((args) => notice(args)));
   expect(alone!.code).toBe(2);
-  expect(alone!.stdout).toMatch(/^notice dataset prepare +make .*\nnotice dataset select /);
+  expect(alone!.stdout).toMatch(/^notice dataset prepare +make .*\nnotice dataset evaluate .*\nnotice dataset select /);
   expectRefusal(misspelt!, /unknown command "dataset selct"; nearest: dataset select/);
   expect(help!.stdout).toMatch(/usage: notice dataset select \[options\]/);
 });
