@@ -43,15 +43,15 @@ fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column:
     vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
   );
   a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-  accumulate(block, from_lane_0(a), columns(row, head, s + 0u, column));
-  accumulate(block, from_lane_1(a), columns(row, head, s + 1u, column));
-  accumulate(block, from_lane_2(a), columns(row, head, s + 2u, column));
-  accumulate(block, from_lane_3(a), columns(row, head, s + 3u, column));
+  accumulate_0(block, a, columns(row, head, s + 0u, column));
+  accumulate_1(block, a, columns(row, head, s + 1u, column));
+  accumulate_2(block, a, columns(row, head, s + 2u, column));
+  accumulate_3(block, a, columns(row, head, s + 3u, column));
   if (SG > 4u) {
-    accumulate(block, from_lane_4(a), columns(row, head, s + 4u, column));
-    accumulate(block, from_lane_5(a), columns(row, head, s + 5u, column));
-    accumulate(block, from_lane_6(a), columns(row, head, s + 6u, column));
-    accumulate(block, from_lane_7(a), columns(row, head, s + 7u, column));
+    accumulate_4(block, a, columns(row, head, s + 4u, column));
+    accumulate_5(block, a, columns(row, head, s + 5u, column));
+    accumulate_6(block, a, columns(row, head, s + 6u, column));
+    accumulate_7(block, a, columns(row, head, s + 7u, column));
   }
 }
 

@@ -29,15 +29,21 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
   return ((first + min(query, params.queries - 1u)) * HEADS + head) * DIM;
 }
 
+// An element that there is; nothing is compared where blocks fill a head exactly.
+fn within(d: u32) -> u32 {
+  if (DIM % K_BLOCK == 0u) { return d; }
+  return min(d, DIM - 1u);
+}
+
 // One element of four neighbouring sources; beyond the head's end it meets a zero.
 fn columns(at: vec4u, element: u32) -> vec4f {
-  let d = min(element, DIM - 1u);
+  let d = within(element);
   return vec4f(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]);
 }
 
 // SG elements of a head from d on. Beyond its end the queries are zero.
 fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u32) {
-  let mine = min(d + lane, DIM - 1u);
+  let mine = within(d + lane);
   var a = Rows(
     vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
     vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
@@ -48,15 +54,15 @@ fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u
     let inside = select(0.0, 1.0, d + lane < DIM);
     a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
   }
-  accumulate(block, from_lane_0(a), columns(keys, d + 0u));
-  accumulate(block, from_lane_1(a), columns(keys, d + 1u));
-  accumulate(block, from_lane_2(a), columns(keys, d + 2u));
-  accumulate(block, from_lane_3(a), columns(keys, d + 3u));
+  accumulate_0(block, a, columns(keys, d + 0u));
+  accumulate_1(block, a, columns(keys, d + 1u));
+  accumulate_2(block, a, columns(keys, d + 2u));
+  accumulate_3(block, a, columns(keys, d + 3u));
   if (SG > 4u) {
-    accumulate(block, from_lane_4(a), columns(keys, d + 4u));
-    accumulate(block, from_lane_5(a), columns(keys, d + 5u));
-    accumulate(block, from_lane_6(a), columns(keys, d + 6u));
-    accumulate(block, from_lane_7(a), columns(keys, d + 7u));
+    accumulate_4(block, a, columns(keys, d + 4u));
+    accumulate_5(block, a, columns(keys, d + 5u));
+    accumulate_6(block, a, columns(keys, d + 6u));
+    accumulate_7(block, a, columns(keys, d + 7u));
   }
 }
 

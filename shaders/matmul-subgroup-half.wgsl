@@ -20,11 +20,17 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
 // The weights of four neighbouring outputs for two inputs.
 struct Pair { even: vec4f, odd: vec4f, }
 
 fn pair(texel: u32, word: u32) -> Pair {
-  let w = textureLoad(weight, vec2u(texel, min(word, K / 2u - 1u)), 0);
+  let w = textureLoad(weight, vec2u(texel, within(2u * word) / 2u), 0);
   let x = open_half(w.x);
   let y = open_half(w.y);
   let z = open_half(w.z);
@@ -36,7 +42,7 @@ fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
 
 // SG inputs from k on. Beyond K the rows are zero.
 fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  let mine = min(k + lane, K - 1u);
+  let mine = within(k + lane);
   var a = Rows(
     vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
     vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
@@ -48,18 +54,18 @@ fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u3
     a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
   }
   let w0 = pair(texel, k / 2u + 0u);
-  accumulate(block, from_lane_0(a), w0.even);
-  accumulate(block, from_lane_1(a), w0.odd);
+  accumulate_0(block, a, w0.even);
+  accumulate_1(block, a, w0.odd);
   let w2 = pair(texel, k / 2u + 1u);
-  accumulate(block, from_lane_2(a), w2.even);
-  accumulate(block, from_lane_3(a), w2.odd);
+  accumulate_2(block, a, w2.even);
+  accumulate_3(block, a, w2.odd);
   if (SG > 4u) {
     let w4 = pair(texel, k / 2u + 2u);
-    accumulate(block, from_lane_4(a), w4.even);
-    accumulate(block, from_lane_5(a), w4.odd);
+    accumulate_4(block, a, w4.even);
+    accumulate_5(block, a, w4.odd);
     let w6 = pair(texel, k / 2u + 3u);
-    accumulate(block, from_lane_6(a), w6.even);
-    accumulate(block, from_lane_7(a), w6.odd);
+    accumulate_6(block, a, w6.even);
+    accumulate_7(block, a, w6.odd);
   }
 }
 

@@ -19,16 +19,22 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
 // The weights of four neighbouring outputs for input k; beyond K they meet a zero.
 fn columns(texel: u32, k: u32) -> vec4f {
-  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, min(k, K - 1u)), 0));
+  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, within(k)), 0));
 }
 
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
 
 // SG inputs from k on. Beyond K the rows are zero.
 fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  let mine = min(k + lane, K - 1u);
+  let mine = within(k + lane);
   var a = Rows(
     vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
     vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
@@ -39,15 +45,15 @@ fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u3
     let inside = select(0.0, 1.0, k + lane < K);
     a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
   }
-  accumulate(block, from_lane_0(a), columns(texel, k + 0u));
-  accumulate(block, from_lane_1(a), columns(texel, k + 1u));
-  accumulate(block, from_lane_2(a), columns(texel, k + 2u));
-  accumulate(block, from_lane_3(a), columns(texel, k + 3u));
+  accumulate_0(block, a, columns(texel, k + 0u));
+  accumulate_1(block, a, columns(texel, k + 1u));
+  accumulate_2(block, a, columns(texel, k + 2u));
+  accumulate_3(block, a, columns(texel, k + 3u));
   if (SG > 4u) {
-    accumulate(block, from_lane_4(a), columns(texel, k + 4u));
-    accumulate(block, from_lane_5(a), columns(texel, k + 5u));
-    accumulate(block, from_lane_6(a), columns(texel, k + 6u));
-    accumulate(block, from_lane_7(a), columns(texel, k + 7u));
+    accumulate_4(block, a, columns(texel, k + 4u));
+    accumulate_5(block, a, columns(texel, k + 5u));
+    accumulate_6(block, a, columns(texel, k + 6u));
+    accumulate_7(block, a, columns(texel, k + 7u));
   }
 }
 

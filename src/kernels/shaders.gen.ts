@@ -100,15 +100,15 @@ fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column:
     vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
   );
   a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-  accumulate(block, from_lane_0(a), columns(row, head, s + 0u, column));
-  accumulate(block, from_lane_1(a), columns(row, head, s + 1u, column));
-  accumulate(block, from_lane_2(a), columns(row, head, s + 2u, column));
-  accumulate(block, from_lane_3(a), columns(row, head, s + 3u, column));
+  accumulate_0(block, a, columns(row, head, s + 0u, column));
+  accumulate_1(block, a, columns(row, head, s + 1u, column));
+  accumulate_2(block, a, columns(row, head, s + 2u, column));
+  accumulate_3(block, a, columns(row, head, s + 3u, column));
   if (SG > 4u) {
-    accumulate(block, from_lane_4(a), columns(row, head, s + 4u, column));
-    accumulate(block, from_lane_5(a), columns(row, head, s + 5u, column));
-    accumulate(block, from_lane_6(a), columns(row, head, s + 6u, column));
-    accumulate(block, from_lane_7(a), columns(row, head, s + 7u, column));
+    accumulate_4(block, a, columns(row, head, s + 4u, column));
+    accumulate_5(block, a, columns(row, head, s + 5u, column));
+    accumulate_6(block, a, columns(row, head, s + 6u, column));
+    accumulate_7(block, a, columns(row, head, s + 7u, column));
   }
 }
 
@@ -208,24 +208,150 @@ struct Tile {
   r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
 }
 
-// t += rows x columns, the outer product.
-fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
+// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
+fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
+}
+fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
+}
+fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
+}
+fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
+}
+fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
+}
+fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
+}
+fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
+}
+fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
 }
 
 fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
@@ -245,71 +371,6 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r13 += (*block).r13;
   (*total).r14 += (*block).r14;
   (*total).r15 += (*block).r15;
-}
-
-fn from_lane_0(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 0u), subgroupBroadcast(v.a.y, 0u), subgroupBroadcast(v.a.z, 0u), subgroupBroadcast(v.a.w, 0u)),
-    vec4f(subgroupBroadcast(v.b.x, 0u), subgroupBroadcast(v.b.y, 0u), subgroupBroadcast(v.b.z, 0u), subgroupBroadcast(v.b.w, 0u)),
-    vec4f(subgroupBroadcast(v.c.x, 0u), subgroupBroadcast(v.c.y, 0u), subgroupBroadcast(v.c.z, 0u), subgroupBroadcast(v.c.w, 0u)),
-    vec4f(subgroupBroadcast(v.d.x, 0u), subgroupBroadcast(v.d.y, 0u), subgroupBroadcast(v.d.z, 0u), subgroupBroadcast(v.d.w, 0u)),
-  );
-}
-fn from_lane_1(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 1u), subgroupBroadcast(v.a.y, 1u), subgroupBroadcast(v.a.z, 1u), subgroupBroadcast(v.a.w, 1u)),
-    vec4f(subgroupBroadcast(v.b.x, 1u), subgroupBroadcast(v.b.y, 1u), subgroupBroadcast(v.b.z, 1u), subgroupBroadcast(v.b.w, 1u)),
-    vec4f(subgroupBroadcast(v.c.x, 1u), subgroupBroadcast(v.c.y, 1u), subgroupBroadcast(v.c.z, 1u), subgroupBroadcast(v.c.w, 1u)),
-    vec4f(subgroupBroadcast(v.d.x, 1u), subgroupBroadcast(v.d.y, 1u), subgroupBroadcast(v.d.z, 1u), subgroupBroadcast(v.d.w, 1u)),
-  );
-}
-fn from_lane_2(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 2u), subgroupBroadcast(v.a.y, 2u), subgroupBroadcast(v.a.z, 2u), subgroupBroadcast(v.a.w, 2u)),
-    vec4f(subgroupBroadcast(v.b.x, 2u), subgroupBroadcast(v.b.y, 2u), subgroupBroadcast(v.b.z, 2u), subgroupBroadcast(v.b.w, 2u)),
-    vec4f(subgroupBroadcast(v.c.x, 2u), subgroupBroadcast(v.c.y, 2u), subgroupBroadcast(v.c.z, 2u), subgroupBroadcast(v.c.w, 2u)),
-    vec4f(subgroupBroadcast(v.d.x, 2u), subgroupBroadcast(v.d.y, 2u), subgroupBroadcast(v.d.z, 2u), subgroupBroadcast(v.d.w, 2u)),
-  );
-}
-fn from_lane_3(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 3u), subgroupBroadcast(v.a.y, 3u), subgroupBroadcast(v.a.z, 3u), subgroupBroadcast(v.a.w, 3u)),
-    vec4f(subgroupBroadcast(v.b.x, 3u), subgroupBroadcast(v.b.y, 3u), subgroupBroadcast(v.b.z, 3u), subgroupBroadcast(v.b.w, 3u)),
-    vec4f(subgroupBroadcast(v.c.x, 3u), subgroupBroadcast(v.c.y, 3u), subgroupBroadcast(v.c.z, 3u), subgroupBroadcast(v.c.w, 3u)),
-    vec4f(subgroupBroadcast(v.d.x, 3u), subgroupBroadcast(v.d.y, 3u), subgroupBroadcast(v.d.z, 3u), subgroupBroadcast(v.d.w, 3u)),
-  );
-}
-fn from_lane_4(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 4u), subgroupBroadcast(v.a.y, 4u), subgroupBroadcast(v.a.z, 4u), subgroupBroadcast(v.a.w, 4u)),
-    vec4f(subgroupBroadcast(v.b.x, 4u), subgroupBroadcast(v.b.y, 4u), subgroupBroadcast(v.b.z, 4u), subgroupBroadcast(v.b.w, 4u)),
-    vec4f(subgroupBroadcast(v.c.x, 4u), subgroupBroadcast(v.c.y, 4u), subgroupBroadcast(v.c.z, 4u), subgroupBroadcast(v.c.w, 4u)),
-    vec4f(subgroupBroadcast(v.d.x, 4u), subgroupBroadcast(v.d.y, 4u), subgroupBroadcast(v.d.z, 4u), subgroupBroadcast(v.d.w, 4u)),
-  );
-}
-fn from_lane_5(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 5u), subgroupBroadcast(v.a.y, 5u), subgroupBroadcast(v.a.z, 5u), subgroupBroadcast(v.a.w, 5u)),
-    vec4f(subgroupBroadcast(v.b.x, 5u), subgroupBroadcast(v.b.y, 5u), subgroupBroadcast(v.b.z, 5u), subgroupBroadcast(v.b.w, 5u)),
-    vec4f(subgroupBroadcast(v.c.x, 5u), subgroupBroadcast(v.c.y, 5u), subgroupBroadcast(v.c.z, 5u), subgroupBroadcast(v.c.w, 5u)),
-    vec4f(subgroupBroadcast(v.d.x, 5u), subgroupBroadcast(v.d.y, 5u), subgroupBroadcast(v.d.z, 5u), subgroupBroadcast(v.d.w, 5u)),
-  );
-}
-fn from_lane_6(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 6u), subgroupBroadcast(v.a.y, 6u), subgroupBroadcast(v.a.z, 6u), subgroupBroadcast(v.a.w, 6u)),
-    vec4f(subgroupBroadcast(v.b.x, 6u), subgroupBroadcast(v.b.y, 6u), subgroupBroadcast(v.b.z, 6u), subgroupBroadcast(v.b.w, 6u)),
-    vec4f(subgroupBroadcast(v.c.x, 6u), subgroupBroadcast(v.c.y, 6u), subgroupBroadcast(v.c.z, 6u), subgroupBroadcast(v.c.w, 6u)),
-    vec4f(subgroupBroadcast(v.d.x, 6u), subgroupBroadcast(v.d.y, 6u), subgroupBroadcast(v.d.z, 6u), subgroupBroadcast(v.d.w, 6u)),
-  );
-}
-fn from_lane_7(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 7u), subgroupBroadcast(v.a.y, 7u), subgroupBroadcast(v.a.z, 7u), subgroupBroadcast(v.a.w, 7u)),
-    vec4f(subgroupBroadcast(v.b.x, 7u), subgroupBroadcast(v.b.y, 7u), subgroupBroadcast(v.b.z, 7u), subgroupBroadcast(v.b.w, 7u)),
-    vec4f(subgroupBroadcast(v.c.x, 7u), subgroupBroadcast(v.c.y, 7u), subgroupBroadcast(v.c.z, 7u), subgroupBroadcast(v.c.w, 7u)),
-    vec4f(subgroupBroadcast(v.d.x, 7u), subgroupBroadcast(v.d.y, 7u), subgroupBroadcast(v.d.z, 7u), subgroupBroadcast(v.d.w, 7u)),
-  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -438,15 +499,21 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
   return ((first + min(query, params.queries - 1u)) * HEADS + head) * DIM;
 }
 
+// An element that there is; nothing is compared where blocks fill a head exactly.
+fn within(d: u32) -> u32 {
+  if (DIM % K_BLOCK == 0u) { return d; }
+  return min(d, DIM - 1u);
+}
+
 // One element of four neighbouring sources; beyond the head's end it meets a zero.
 fn columns(at: vec4u, element: u32) -> vec4f {
-  let d = min(element, DIM - 1u);
+  let d = within(element);
   return vec4f(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]);
 }
 
 // SG elements of a head from d on. Beyond its end the queries are zero.
 fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u32) {
-  let mine = min(d + lane, DIM - 1u);
+  let mine = within(d + lane);
   var a = Rows(
     vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
     vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
@@ -457,15 +524,15 @@ fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u
     let inside = select(0.0, 1.0, d + lane < DIM);
     a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
   }
-  accumulate(block, from_lane_0(a), columns(keys, d + 0u));
-  accumulate(block, from_lane_1(a), columns(keys, d + 1u));
-  accumulate(block, from_lane_2(a), columns(keys, d + 2u));
-  accumulate(block, from_lane_3(a), columns(keys, d + 3u));
+  accumulate_0(block, a, columns(keys, d + 0u));
+  accumulate_1(block, a, columns(keys, d + 1u));
+  accumulate_2(block, a, columns(keys, d + 2u));
+  accumulate_3(block, a, columns(keys, d + 3u));
   if (SG > 4u) {
-    accumulate(block, from_lane_4(a), columns(keys, d + 4u));
-    accumulate(block, from_lane_5(a), columns(keys, d + 5u));
-    accumulate(block, from_lane_6(a), columns(keys, d + 6u));
-    accumulate(block, from_lane_7(a), columns(keys, d + 7u));
+    accumulate_4(block, a, columns(keys, d + 4u));
+    accumulate_5(block, a, columns(keys, d + 5u));
+    accumulate_6(block, a, columns(keys, d + 6u));
+    accumulate_7(block, a, columns(keys, d + 7u));
   }
 }
 
@@ -573,24 +640,150 @@ struct Tile {
   r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
 }
 
-// t += rows x columns, the outer product.
-fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
+// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
+fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
+}
+fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
+}
+fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
+}
+fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
+}
+fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
+}
+fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
+}
+fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
+}
+fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
 }
 
 fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
@@ -610,71 +803,6 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r13 += (*block).r13;
   (*total).r14 += (*block).r14;
   (*total).r15 += (*block).r15;
-}
-
-fn from_lane_0(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 0u), subgroupBroadcast(v.a.y, 0u), subgroupBroadcast(v.a.z, 0u), subgroupBroadcast(v.a.w, 0u)),
-    vec4f(subgroupBroadcast(v.b.x, 0u), subgroupBroadcast(v.b.y, 0u), subgroupBroadcast(v.b.z, 0u), subgroupBroadcast(v.b.w, 0u)),
-    vec4f(subgroupBroadcast(v.c.x, 0u), subgroupBroadcast(v.c.y, 0u), subgroupBroadcast(v.c.z, 0u), subgroupBroadcast(v.c.w, 0u)),
-    vec4f(subgroupBroadcast(v.d.x, 0u), subgroupBroadcast(v.d.y, 0u), subgroupBroadcast(v.d.z, 0u), subgroupBroadcast(v.d.w, 0u)),
-  );
-}
-fn from_lane_1(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 1u), subgroupBroadcast(v.a.y, 1u), subgroupBroadcast(v.a.z, 1u), subgroupBroadcast(v.a.w, 1u)),
-    vec4f(subgroupBroadcast(v.b.x, 1u), subgroupBroadcast(v.b.y, 1u), subgroupBroadcast(v.b.z, 1u), subgroupBroadcast(v.b.w, 1u)),
-    vec4f(subgroupBroadcast(v.c.x, 1u), subgroupBroadcast(v.c.y, 1u), subgroupBroadcast(v.c.z, 1u), subgroupBroadcast(v.c.w, 1u)),
-    vec4f(subgroupBroadcast(v.d.x, 1u), subgroupBroadcast(v.d.y, 1u), subgroupBroadcast(v.d.z, 1u), subgroupBroadcast(v.d.w, 1u)),
-  );
-}
-fn from_lane_2(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 2u), subgroupBroadcast(v.a.y, 2u), subgroupBroadcast(v.a.z, 2u), subgroupBroadcast(v.a.w, 2u)),
-    vec4f(subgroupBroadcast(v.b.x, 2u), subgroupBroadcast(v.b.y, 2u), subgroupBroadcast(v.b.z, 2u), subgroupBroadcast(v.b.w, 2u)),
-    vec4f(subgroupBroadcast(v.c.x, 2u), subgroupBroadcast(v.c.y, 2u), subgroupBroadcast(v.c.z, 2u), subgroupBroadcast(v.c.w, 2u)),
-    vec4f(subgroupBroadcast(v.d.x, 2u), subgroupBroadcast(v.d.y, 2u), subgroupBroadcast(v.d.z, 2u), subgroupBroadcast(v.d.w, 2u)),
-  );
-}
-fn from_lane_3(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 3u), subgroupBroadcast(v.a.y, 3u), subgroupBroadcast(v.a.z, 3u), subgroupBroadcast(v.a.w, 3u)),
-    vec4f(subgroupBroadcast(v.b.x, 3u), subgroupBroadcast(v.b.y, 3u), subgroupBroadcast(v.b.z, 3u), subgroupBroadcast(v.b.w, 3u)),
-    vec4f(subgroupBroadcast(v.c.x, 3u), subgroupBroadcast(v.c.y, 3u), subgroupBroadcast(v.c.z, 3u), subgroupBroadcast(v.c.w, 3u)),
-    vec4f(subgroupBroadcast(v.d.x, 3u), subgroupBroadcast(v.d.y, 3u), subgroupBroadcast(v.d.z, 3u), subgroupBroadcast(v.d.w, 3u)),
-  );
-}
-fn from_lane_4(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 4u), subgroupBroadcast(v.a.y, 4u), subgroupBroadcast(v.a.z, 4u), subgroupBroadcast(v.a.w, 4u)),
-    vec4f(subgroupBroadcast(v.b.x, 4u), subgroupBroadcast(v.b.y, 4u), subgroupBroadcast(v.b.z, 4u), subgroupBroadcast(v.b.w, 4u)),
-    vec4f(subgroupBroadcast(v.c.x, 4u), subgroupBroadcast(v.c.y, 4u), subgroupBroadcast(v.c.z, 4u), subgroupBroadcast(v.c.w, 4u)),
-    vec4f(subgroupBroadcast(v.d.x, 4u), subgroupBroadcast(v.d.y, 4u), subgroupBroadcast(v.d.z, 4u), subgroupBroadcast(v.d.w, 4u)),
-  );
-}
-fn from_lane_5(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 5u), subgroupBroadcast(v.a.y, 5u), subgroupBroadcast(v.a.z, 5u), subgroupBroadcast(v.a.w, 5u)),
-    vec4f(subgroupBroadcast(v.b.x, 5u), subgroupBroadcast(v.b.y, 5u), subgroupBroadcast(v.b.z, 5u), subgroupBroadcast(v.b.w, 5u)),
-    vec4f(subgroupBroadcast(v.c.x, 5u), subgroupBroadcast(v.c.y, 5u), subgroupBroadcast(v.c.z, 5u), subgroupBroadcast(v.c.w, 5u)),
-    vec4f(subgroupBroadcast(v.d.x, 5u), subgroupBroadcast(v.d.y, 5u), subgroupBroadcast(v.d.z, 5u), subgroupBroadcast(v.d.w, 5u)),
-  );
-}
-fn from_lane_6(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 6u), subgroupBroadcast(v.a.y, 6u), subgroupBroadcast(v.a.z, 6u), subgroupBroadcast(v.a.w, 6u)),
-    vec4f(subgroupBroadcast(v.b.x, 6u), subgroupBroadcast(v.b.y, 6u), subgroupBroadcast(v.b.z, 6u), subgroupBroadcast(v.b.w, 6u)),
-    vec4f(subgroupBroadcast(v.c.x, 6u), subgroupBroadcast(v.c.y, 6u), subgroupBroadcast(v.c.z, 6u), subgroupBroadcast(v.c.w, 6u)),
-    vec4f(subgroupBroadcast(v.d.x, 6u), subgroupBroadcast(v.d.y, 6u), subgroupBroadcast(v.d.z, 6u), subgroupBroadcast(v.d.w, 6u)),
-  );
-}
-fn from_lane_7(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 7u), subgroupBroadcast(v.a.y, 7u), subgroupBroadcast(v.a.z, 7u), subgroupBroadcast(v.a.w, 7u)),
-    vec4f(subgroupBroadcast(v.b.x, 7u), subgroupBroadcast(v.b.y, 7u), subgroupBroadcast(v.b.z, 7u), subgroupBroadcast(v.b.w, 7u)),
-    vec4f(subgroupBroadcast(v.c.x, 7u), subgroupBroadcast(v.c.y, 7u), subgroupBroadcast(v.c.z, 7u), subgroupBroadcast(v.c.w, 7u)),
-    vec4f(subgroupBroadcast(v.d.x, 7u), subgroupBroadcast(v.d.y, 7u), subgroupBroadcast(v.d.z, 7u), subgroupBroadcast(v.d.w, 7u)),
-  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -1643,11 +1771,17 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
 // The weights of four neighbouring outputs for two inputs.
 struct Pair { even: vec4f, odd: vec4f, }
 
 fn pair(texel: u32, word: u32) -> Pair {
-  let w = textureLoad(weight, vec2u(texel, min(word, K / 2u - 1u)), 0);
+  let w = textureLoad(weight, vec2u(texel, within(2u * word) / 2u), 0);
   let x = open_half(w.x);
   let y = open_half(w.y);
   let z = open_half(w.z);
@@ -1659,7 +1793,7 @@ fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
 
 // SG inputs from k on. Beyond K the rows are zero.
 fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  let mine = min(k + lane, K - 1u);
+  let mine = within(k + lane);
   var a = Rows(
     vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
     vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
@@ -1671,18 +1805,18 @@ fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u3
     a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
   }
   let w0 = pair(texel, k / 2u + 0u);
-  accumulate(block, from_lane_0(a), w0.even);
-  accumulate(block, from_lane_1(a), w0.odd);
+  accumulate_0(block, a, w0.even);
+  accumulate_1(block, a, w0.odd);
   let w2 = pair(texel, k / 2u + 1u);
-  accumulate(block, from_lane_2(a), w2.even);
-  accumulate(block, from_lane_3(a), w2.odd);
+  accumulate_2(block, a, w2.even);
+  accumulate_3(block, a, w2.odd);
   if (SG > 4u) {
     let w4 = pair(texel, k / 2u + 2u);
-    accumulate(block, from_lane_4(a), w4.even);
-    accumulate(block, from_lane_5(a), w4.odd);
+    accumulate_4(block, a, w4.even);
+    accumulate_5(block, a, w4.odd);
     let w6 = pair(texel, k / 2u + 3u);
-    accumulate(block, from_lane_6(a), w6.even);
-    accumulate(block, from_lane_7(a), w6.odd);
+    accumulate_6(block, a, w6.even);
+    accumulate_7(block, a, w6.odd);
   }
 }
 
@@ -1775,24 +1909,150 @@ struct Tile {
   r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
 }
 
-// t += rows x columns, the outer product.
-fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
+// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
+fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
+}
+fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
+}
+fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
+}
+fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
+}
+fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
+}
+fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
+}
+fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
+}
+fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
 }
 
 fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
@@ -1812,71 +2072,6 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r13 += (*block).r13;
   (*total).r14 += (*block).r14;
   (*total).r15 += (*block).r15;
-}
-
-fn from_lane_0(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 0u), subgroupBroadcast(v.a.y, 0u), subgroupBroadcast(v.a.z, 0u), subgroupBroadcast(v.a.w, 0u)),
-    vec4f(subgroupBroadcast(v.b.x, 0u), subgroupBroadcast(v.b.y, 0u), subgroupBroadcast(v.b.z, 0u), subgroupBroadcast(v.b.w, 0u)),
-    vec4f(subgroupBroadcast(v.c.x, 0u), subgroupBroadcast(v.c.y, 0u), subgroupBroadcast(v.c.z, 0u), subgroupBroadcast(v.c.w, 0u)),
-    vec4f(subgroupBroadcast(v.d.x, 0u), subgroupBroadcast(v.d.y, 0u), subgroupBroadcast(v.d.z, 0u), subgroupBroadcast(v.d.w, 0u)),
-  );
-}
-fn from_lane_1(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 1u), subgroupBroadcast(v.a.y, 1u), subgroupBroadcast(v.a.z, 1u), subgroupBroadcast(v.a.w, 1u)),
-    vec4f(subgroupBroadcast(v.b.x, 1u), subgroupBroadcast(v.b.y, 1u), subgroupBroadcast(v.b.z, 1u), subgroupBroadcast(v.b.w, 1u)),
-    vec4f(subgroupBroadcast(v.c.x, 1u), subgroupBroadcast(v.c.y, 1u), subgroupBroadcast(v.c.z, 1u), subgroupBroadcast(v.c.w, 1u)),
-    vec4f(subgroupBroadcast(v.d.x, 1u), subgroupBroadcast(v.d.y, 1u), subgroupBroadcast(v.d.z, 1u), subgroupBroadcast(v.d.w, 1u)),
-  );
-}
-fn from_lane_2(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 2u), subgroupBroadcast(v.a.y, 2u), subgroupBroadcast(v.a.z, 2u), subgroupBroadcast(v.a.w, 2u)),
-    vec4f(subgroupBroadcast(v.b.x, 2u), subgroupBroadcast(v.b.y, 2u), subgroupBroadcast(v.b.z, 2u), subgroupBroadcast(v.b.w, 2u)),
-    vec4f(subgroupBroadcast(v.c.x, 2u), subgroupBroadcast(v.c.y, 2u), subgroupBroadcast(v.c.z, 2u), subgroupBroadcast(v.c.w, 2u)),
-    vec4f(subgroupBroadcast(v.d.x, 2u), subgroupBroadcast(v.d.y, 2u), subgroupBroadcast(v.d.z, 2u), subgroupBroadcast(v.d.w, 2u)),
-  );
-}
-fn from_lane_3(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 3u), subgroupBroadcast(v.a.y, 3u), subgroupBroadcast(v.a.z, 3u), subgroupBroadcast(v.a.w, 3u)),
-    vec4f(subgroupBroadcast(v.b.x, 3u), subgroupBroadcast(v.b.y, 3u), subgroupBroadcast(v.b.z, 3u), subgroupBroadcast(v.b.w, 3u)),
-    vec4f(subgroupBroadcast(v.c.x, 3u), subgroupBroadcast(v.c.y, 3u), subgroupBroadcast(v.c.z, 3u), subgroupBroadcast(v.c.w, 3u)),
-    vec4f(subgroupBroadcast(v.d.x, 3u), subgroupBroadcast(v.d.y, 3u), subgroupBroadcast(v.d.z, 3u), subgroupBroadcast(v.d.w, 3u)),
-  );
-}
-fn from_lane_4(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 4u), subgroupBroadcast(v.a.y, 4u), subgroupBroadcast(v.a.z, 4u), subgroupBroadcast(v.a.w, 4u)),
-    vec4f(subgroupBroadcast(v.b.x, 4u), subgroupBroadcast(v.b.y, 4u), subgroupBroadcast(v.b.z, 4u), subgroupBroadcast(v.b.w, 4u)),
-    vec4f(subgroupBroadcast(v.c.x, 4u), subgroupBroadcast(v.c.y, 4u), subgroupBroadcast(v.c.z, 4u), subgroupBroadcast(v.c.w, 4u)),
-    vec4f(subgroupBroadcast(v.d.x, 4u), subgroupBroadcast(v.d.y, 4u), subgroupBroadcast(v.d.z, 4u), subgroupBroadcast(v.d.w, 4u)),
-  );
-}
-fn from_lane_5(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 5u), subgroupBroadcast(v.a.y, 5u), subgroupBroadcast(v.a.z, 5u), subgroupBroadcast(v.a.w, 5u)),
-    vec4f(subgroupBroadcast(v.b.x, 5u), subgroupBroadcast(v.b.y, 5u), subgroupBroadcast(v.b.z, 5u), subgroupBroadcast(v.b.w, 5u)),
-    vec4f(subgroupBroadcast(v.c.x, 5u), subgroupBroadcast(v.c.y, 5u), subgroupBroadcast(v.c.z, 5u), subgroupBroadcast(v.c.w, 5u)),
-    vec4f(subgroupBroadcast(v.d.x, 5u), subgroupBroadcast(v.d.y, 5u), subgroupBroadcast(v.d.z, 5u), subgroupBroadcast(v.d.w, 5u)),
-  );
-}
-fn from_lane_6(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 6u), subgroupBroadcast(v.a.y, 6u), subgroupBroadcast(v.a.z, 6u), subgroupBroadcast(v.a.w, 6u)),
-    vec4f(subgroupBroadcast(v.b.x, 6u), subgroupBroadcast(v.b.y, 6u), subgroupBroadcast(v.b.z, 6u), subgroupBroadcast(v.b.w, 6u)),
-    vec4f(subgroupBroadcast(v.c.x, 6u), subgroupBroadcast(v.c.y, 6u), subgroupBroadcast(v.c.z, 6u), subgroupBroadcast(v.c.w, 6u)),
-    vec4f(subgroupBroadcast(v.d.x, 6u), subgroupBroadcast(v.d.y, 6u), subgroupBroadcast(v.d.z, 6u), subgroupBroadcast(v.d.w, 6u)),
-  );
-}
-fn from_lane_7(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 7u), subgroupBroadcast(v.a.y, 7u), subgroupBroadcast(v.a.z, 7u), subgroupBroadcast(v.a.w, 7u)),
-    vec4f(subgroupBroadcast(v.b.x, 7u), subgroupBroadcast(v.b.y, 7u), subgroupBroadcast(v.b.z, 7u), subgroupBroadcast(v.b.w, 7u)),
-    vec4f(subgroupBroadcast(v.c.x, 7u), subgroupBroadcast(v.c.y, 7u), subgroupBroadcast(v.c.z, 7u), subgroupBroadcast(v.c.w, 7u)),
-    vec4f(subgroupBroadcast(v.d.x, 7u), subgroupBroadcast(v.d.y, 7u), subgroupBroadcast(v.d.z, 7u), subgroupBroadcast(v.d.w, 7u)),
-  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -1952,12 +2147,18 @@ fn levels(codes: vec4u) -> vec4f {
   return vec4f(level(code.x), level(code.y), level(code.z), level(code.w));
 }
 
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
 fn code_texel(texel: u32, k: u32) -> vec4u {
-  return textureLoad(weight, vec2u(texel, nf4_word(min(k, K - 1u))), 0);
+  return textureLoad(weight, vec2u(texel, nf4_word(within(k))), 0);
 }
 
 fn scale_texel(texel: u32, output: u32, k: u32) -> vec4f {
-  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, nf4_scale_word(K, 4u * texel + output, min(k, K - 1u))), 0));
+  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, nf4_scale_word(K, 4u * texel + output, within(k))), 0));
 }
 
 // Scales of four neighbouring outputs for input k: one texel, unless the outputs' rows begin within blocks.
@@ -1977,7 +2178,7 @@ fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
 
 // SG inputs from k on, their codes from the lowest bits up. Beyond K the rows are zero.
 fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, codes: vec4u, scale: vec4f, k: u32, lane: u32) {
-  let mine = min(k + lane, K - 1u);
+  let mine = within(k + lane);
   var a = Rows(
     vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
     vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
@@ -1988,15 +2189,15 @@ fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, codes: vec4u, sc
     let inside = select(0.0, 1.0, k + lane < K);
     a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
   }
-  accumulate(block, from_lane_0(a), columns(codes >> vec4u(0u), texel, k + 0u, scale));
-  accumulate(block, from_lane_1(a), columns(codes >> vec4u(4u), texel, k + 1u, scale));
-  accumulate(block, from_lane_2(a), columns(codes >> vec4u(8u), texel, k + 2u, scale));
-  accumulate(block, from_lane_3(a), columns(codes >> vec4u(12u), texel, k + 3u, scale));
+  accumulate_0(block, a, columns(codes >> vec4u(0u), texel, k + 0u, scale));
+  accumulate_1(block, a, columns(codes >> vec4u(4u), texel, k + 1u, scale));
+  accumulate_2(block, a, columns(codes >> vec4u(8u), texel, k + 2u, scale));
+  accumulate_3(block, a, columns(codes >> vec4u(12u), texel, k + 3u, scale));
   if (SG > 4u) {
-    accumulate(block, from_lane_4(a), columns(codes >> vec4u(16u), texel, k + 4u, scale));
-    accumulate(block, from_lane_5(a), columns(codes >> vec4u(20u), texel, k + 5u, scale));
-    accumulate(block, from_lane_6(a), columns(codes >> vec4u(24u), texel, k + 6u, scale));
-    accumulate(block, from_lane_7(a), columns(codes >> vec4u(28u), texel, k + 7u, scale));
+    accumulate_4(block, a, columns(codes >> vec4u(16u), texel, k + 4u, scale));
+    accumulate_5(block, a, columns(codes >> vec4u(20u), texel, k + 5u, scale));
+    accumulate_6(block, a, columns(codes >> vec4u(24u), texel, k + 6u, scale));
+    accumulate_7(block, a, columns(codes >> vec4u(28u), texel, k + 7u, scale));
   }
 }
 
@@ -2091,24 +2292,150 @@ struct Tile {
   r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
 }
 
-// t += rows x columns, the outer product.
-fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
+// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
+fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
+}
+fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
+}
+fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
+}
+fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
+}
+fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
+}
+fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
+}
+fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
+}
+fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
 }
 
 fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
@@ -2128,71 +2455,6 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r13 += (*block).r13;
   (*total).r14 += (*block).r14;
   (*total).r15 += (*block).r15;
-}
-
-fn from_lane_0(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 0u), subgroupBroadcast(v.a.y, 0u), subgroupBroadcast(v.a.z, 0u), subgroupBroadcast(v.a.w, 0u)),
-    vec4f(subgroupBroadcast(v.b.x, 0u), subgroupBroadcast(v.b.y, 0u), subgroupBroadcast(v.b.z, 0u), subgroupBroadcast(v.b.w, 0u)),
-    vec4f(subgroupBroadcast(v.c.x, 0u), subgroupBroadcast(v.c.y, 0u), subgroupBroadcast(v.c.z, 0u), subgroupBroadcast(v.c.w, 0u)),
-    vec4f(subgroupBroadcast(v.d.x, 0u), subgroupBroadcast(v.d.y, 0u), subgroupBroadcast(v.d.z, 0u), subgroupBroadcast(v.d.w, 0u)),
-  );
-}
-fn from_lane_1(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 1u), subgroupBroadcast(v.a.y, 1u), subgroupBroadcast(v.a.z, 1u), subgroupBroadcast(v.a.w, 1u)),
-    vec4f(subgroupBroadcast(v.b.x, 1u), subgroupBroadcast(v.b.y, 1u), subgroupBroadcast(v.b.z, 1u), subgroupBroadcast(v.b.w, 1u)),
-    vec4f(subgroupBroadcast(v.c.x, 1u), subgroupBroadcast(v.c.y, 1u), subgroupBroadcast(v.c.z, 1u), subgroupBroadcast(v.c.w, 1u)),
-    vec4f(subgroupBroadcast(v.d.x, 1u), subgroupBroadcast(v.d.y, 1u), subgroupBroadcast(v.d.z, 1u), subgroupBroadcast(v.d.w, 1u)),
-  );
-}
-fn from_lane_2(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 2u), subgroupBroadcast(v.a.y, 2u), subgroupBroadcast(v.a.z, 2u), subgroupBroadcast(v.a.w, 2u)),
-    vec4f(subgroupBroadcast(v.b.x, 2u), subgroupBroadcast(v.b.y, 2u), subgroupBroadcast(v.b.z, 2u), subgroupBroadcast(v.b.w, 2u)),
-    vec4f(subgroupBroadcast(v.c.x, 2u), subgroupBroadcast(v.c.y, 2u), subgroupBroadcast(v.c.z, 2u), subgroupBroadcast(v.c.w, 2u)),
-    vec4f(subgroupBroadcast(v.d.x, 2u), subgroupBroadcast(v.d.y, 2u), subgroupBroadcast(v.d.z, 2u), subgroupBroadcast(v.d.w, 2u)),
-  );
-}
-fn from_lane_3(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 3u), subgroupBroadcast(v.a.y, 3u), subgroupBroadcast(v.a.z, 3u), subgroupBroadcast(v.a.w, 3u)),
-    vec4f(subgroupBroadcast(v.b.x, 3u), subgroupBroadcast(v.b.y, 3u), subgroupBroadcast(v.b.z, 3u), subgroupBroadcast(v.b.w, 3u)),
-    vec4f(subgroupBroadcast(v.c.x, 3u), subgroupBroadcast(v.c.y, 3u), subgroupBroadcast(v.c.z, 3u), subgroupBroadcast(v.c.w, 3u)),
-    vec4f(subgroupBroadcast(v.d.x, 3u), subgroupBroadcast(v.d.y, 3u), subgroupBroadcast(v.d.z, 3u), subgroupBroadcast(v.d.w, 3u)),
-  );
-}
-fn from_lane_4(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 4u), subgroupBroadcast(v.a.y, 4u), subgroupBroadcast(v.a.z, 4u), subgroupBroadcast(v.a.w, 4u)),
-    vec4f(subgroupBroadcast(v.b.x, 4u), subgroupBroadcast(v.b.y, 4u), subgroupBroadcast(v.b.z, 4u), subgroupBroadcast(v.b.w, 4u)),
-    vec4f(subgroupBroadcast(v.c.x, 4u), subgroupBroadcast(v.c.y, 4u), subgroupBroadcast(v.c.z, 4u), subgroupBroadcast(v.c.w, 4u)),
-    vec4f(subgroupBroadcast(v.d.x, 4u), subgroupBroadcast(v.d.y, 4u), subgroupBroadcast(v.d.z, 4u), subgroupBroadcast(v.d.w, 4u)),
-  );
-}
-fn from_lane_5(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 5u), subgroupBroadcast(v.a.y, 5u), subgroupBroadcast(v.a.z, 5u), subgroupBroadcast(v.a.w, 5u)),
-    vec4f(subgroupBroadcast(v.b.x, 5u), subgroupBroadcast(v.b.y, 5u), subgroupBroadcast(v.b.z, 5u), subgroupBroadcast(v.b.w, 5u)),
-    vec4f(subgroupBroadcast(v.c.x, 5u), subgroupBroadcast(v.c.y, 5u), subgroupBroadcast(v.c.z, 5u), subgroupBroadcast(v.c.w, 5u)),
-    vec4f(subgroupBroadcast(v.d.x, 5u), subgroupBroadcast(v.d.y, 5u), subgroupBroadcast(v.d.z, 5u), subgroupBroadcast(v.d.w, 5u)),
-  );
-}
-fn from_lane_6(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 6u), subgroupBroadcast(v.a.y, 6u), subgroupBroadcast(v.a.z, 6u), subgroupBroadcast(v.a.w, 6u)),
-    vec4f(subgroupBroadcast(v.b.x, 6u), subgroupBroadcast(v.b.y, 6u), subgroupBroadcast(v.b.z, 6u), subgroupBroadcast(v.b.w, 6u)),
-    vec4f(subgroupBroadcast(v.c.x, 6u), subgroupBroadcast(v.c.y, 6u), subgroupBroadcast(v.c.z, 6u), subgroupBroadcast(v.c.w, 6u)),
-    vec4f(subgroupBroadcast(v.d.x, 6u), subgroupBroadcast(v.d.y, 6u), subgroupBroadcast(v.d.z, 6u), subgroupBroadcast(v.d.w, 6u)),
-  );
-}
-fn from_lane_7(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 7u), subgroupBroadcast(v.a.y, 7u), subgroupBroadcast(v.a.z, 7u), subgroupBroadcast(v.a.w, 7u)),
-    vec4f(subgroupBroadcast(v.b.x, 7u), subgroupBroadcast(v.b.y, 7u), subgroupBroadcast(v.b.z, 7u), subgroupBroadcast(v.b.w, 7u)),
-    vec4f(subgroupBroadcast(v.c.x, 7u), subgroupBroadcast(v.c.y, 7u), subgroupBroadcast(v.c.z, 7u), subgroupBroadcast(v.c.w, 7u)),
-    vec4f(subgroupBroadcast(v.d.x, 7u), subgroupBroadcast(v.d.y, 7u), subgroupBroadcast(v.d.z, 7u), subgroupBroadcast(v.d.w, 7u)),
-  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -2263,16 +2525,22 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
 // The weights of four neighbouring outputs for input k; beyond K they meet a zero.
 fn columns(texel: u32, k: u32) -> vec4f {
-  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, min(k, K - 1u)), 0));
+  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, within(k)), 0));
 }
 
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
 
 // SG inputs from k on. Beyond K the rows are zero.
 fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  let mine = min(k + lane, K - 1u);
+  let mine = within(k + lane);
   var a = Rows(
     vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
     vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
@@ -2283,15 +2551,15 @@ fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u3
     let inside = select(0.0, 1.0, k + lane < K);
     a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
   }
-  accumulate(block, from_lane_0(a), columns(texel, k + 0u));
-  accumulate(block, from_lane_1(a), columns(texel, k + 1u));
-  accumulate(block, from_lane_2(a), columns(texel, k + 2u));
-  accumulate(block, from_lane_3(a), columns(texel, k + 3u));
+  accumulate_0(block, a, columns(texel, k + 0u));
+  accumulate_1(block, a, columns(texel, k + 1u));
+  accumulate_2(block, a, columns(texel, k + 2u));
+  accumulate_3(block, a, columns(texel, k + 3u));
   if (SG > 4u) {
-    accumulate(block, from_lane_4(a), columns(texel, k + 4u));
-    accumulate(block, from_lane_5(a), columns(texel, k + 5u));
-    accumulate(block, from_lane_6(a), columns(texel, k + 6u));
-    accumulate(block, from_lane_7(a), columns(texel, k + 7u));
+    accumulate_4(block, a, columns(texel, k + 4u));
+    accumulate_5(block, a, columns(texel, k + 5u));
+    accumulate_6(block, a, columns(texel, k + 6u));
+    accumulate_7(block, a, columns(texel, k + 7u));
   }
 }
 
@@ -2384,24 +2652,150 @@ struct Tile {
   r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
 }
 
-// t += rows x columns, the outer product.
-fn accumulate(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
+// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
+fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
+}
+fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
+}
+fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
+}
+fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
+}
+fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
+}
+fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
+}
+fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
+}
+fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
 }
 
 fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
@@ -2421,71 +2815,6 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r13 += (*block).r13;
   (*total).r14 += (*block).r14;
   (*total).r15 += (*block).r15;
-}
-
-fn from_lane_0(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 0u), subgroupBroadcast(v.a.y, 0u), subgroupBroadcast(v.a.z, 0u), subgroupBroadcast(v.a.w, 0u)),
-    vec4f(subgroupBroadcast(v.b.x, 0u), subgroupBroadcast(v.b.y, 0u), subgroupBroadcast(v.b.z, 0u), subgroupBroadcast(v.b.w, 0u)),
-    vec4f(subgroupBroadcast(v.c.x, 0u), subgroupBroadcast(v.c.y, 0u), subgroupBroadcast(v.c.z, 0u), subgroupBroadcast(v.c.w, 0u)),
-    vec4f(subgroupBroadcast(v.d.x, 0u), subgroupBroadcast(v.d.y, 0u), subgroupBroadcast(v.d.z, 0u), subgroupBroadcast(v.d.w, 0u)),
-  );
-}
-fn from_lane_1(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 1u), subgroupBroadcast(v.a.y, 1u), subgroupBroadcast(v.a.z, 1u), subgroupBroadcast(v.a.w, 1u)),
-    vec4f(subgroupBroadcast(v.b.x, 1u), subgroupBroadcast(v.b.y, 1u), subgroupBroadcast(v.b.z, 1u), subgroupBroadcast(v.b.w, 1u)),
-    vec4f(subgroupBroadcast(v.c.x, 1u), subgroupBroadcast(v.c.y, 1u), subgroupBroadcast(v.c.z, 1u), subgroupBroadcast(v.c.w, 1u)),
-    vec4f(subgroupBroadcast(v.d.x, 1u), subgroupBroadcast(v.d.y, 1u), subgroupBroadcast(v.d.z, 1u), subgroupBroadcast(v.d.w, 1u)),
-  );
-}
-fn from_lane_2(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 2u), subgroupBroadcast(v.a.y, 2u), subgroupBroadcast(v.a.z, 2u), subgroupBroadcast(v.a.w, 2u)),
-    vec4f(subgroupBroadcast(v.b.x, 2u), subgroupBroadcast(v.b.y, 2u), subgroupBroadcast(v.b.z, 2u), subgroupBroadcast(v.b.w, 2u)),
-    vec4f(subgroupBroadcast(v.c.x, 2u), subgroupBroadcast(v.c.y, 2u), subgroupBroadcast(v.c.z, 2u), subgroupBroadcast(v.c.w, 2u)),
-    vec4f(subgroupBroadcast(v.d.x, 2u), subgroupBroadcast(v.d.y, 2u), subgroupBroadcast(v.d.z, 2u), subgroupBroadcast(v.d.w, 2u)),
-  );
-}
-fn from_lane_3(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 3u), subgroupBroadcast(v.a.y, 3u), subgroupBroadcast(v.a.z, 3u), subgroupBroadcast(v.a.w, 3u)),
-    vec4f(subgroupBroadcast(v.b.x, 3u), subgroupBroadcast(v.b.y, 3u), subgroupBroadcast(v.b.z, 3u), subgroupBroadcast(v.b.w, 3u)),
-    vec4f(subgroupBroadcast(v.c.x, 3u), subgroupBroadcast(v.c.y, 3u), subgroupBroadcast(v.c.z, 3u), subgroupBroadcast(v.c.w, 3u)),
-    vec4f(subgroupBroadcast(v.d.x, 3u), subgroupBroadcast(v.d.y, 3u), subgroupBroadcast(v.d.z, 3u), subgroupBroadcast(v.d.w, 3u)),
-  );
-}
-fn from_lane_4(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 4u), subgroupBroadcast(v.a.y, 4u), subgroupBroadcast(v.a.z, 4u), subgroupBroadcast(v.a.w, 4u)),
-    vec4f(subgroupBroadcast(v.b.x, 4u), subgroupBroadcast(v.b.y, 4u), subgroupBroadcast(v.b.z, 4u), subgroupBroadcast(v.b.w, 4u)),
-    vec4f(subgroupBroadcast(v.c.x, 4u), subgroupBroadcast(v.c.y, 4u), subgroupBroadcast(v.c.z, 4u), subgroupBroadcast(v.c.w, 4u)),
-    vec4f(subgroupBroadcast(v.d.x, 4u), subgroupBroadcast(v.d.y, 4u), subgroupBroadcast(v.d.z, 4u), subgroupBroadcast(v.d.w, 4u)),
-  );
-}
-fn from_lane_5(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 5u), subgroupBroadcast(v.a.y, 5u), subgroupBroadcast(v.a.z, 5u), subgroupBroadcast(v.a.w, 5u)),
-    vec4f(subgroupBroadcast(v.b.x, 5u), subgroupBroadcast(v.b.y, 5u), subgroupBroadcast(v.b.z, 5u), subgroupBroadcast(v.b.w, 5u)),
-    vec4f(subgroupBroadcast(v.c.x, 5u), subgroupBroadcast(v.c.y, 5u), subgroupBroadcast(v.c.z, 5u), subgroupBroadcast(v.c.w, 5u)),
-    vec4f(subgroupBroadcast(v.d.x, 5u), subgroupBroadcast(v.d.y, 5u), subgroupBroadcast(v.d.z, 5u), subgroupBroadcast(v.d.w, 5u)),
-  );
-}
-fn from_lane_6(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 6u), subgroupBroadcast(v.a.y, 6u), subgroupBroadcast(v.a.z, 6u), subgroupBroadcast(v.a.w, 6u)),
-    vec4f(subgroupBroadcast(v.b.x, 6u), subgroupBroadcast(v.b.y, 6u), subgroupBroadcast(v.b.z, 6u), subgroupBroadcast(v.b.w, 6u)),
-    vec4f(subgroupBroadcast(v.c.x, 6u), subgroupBroadcast(v.c.y, 6u), subgroupBroadcast(v.c.z, 6u), subgroupBroadcast(v.c.w, 6u)),
-    vec4f(subgroupBroadcast(v.d.x, 6u), subgroupBroadcast(v.d.y, 6u), subgroupBroadcast(v.d.z, 6u), subgroupBroadcast(v.d.w, 6u)),
-  );
-}
-fn from_lane_7(v: Rows) -> Rows {
-  return Rows(
-    vec4f(subgroupBroadcast(v.a.x, 7u), subgroupBroadcast(v.a.y, 7u), subgroupBroadcast(v.a.z, 7u), subgroupBroadcast(v.a.w, 7u)),
-    vec4f(subgroupBroadcast(v.b.x, 7u), subgroupBroadcast(v.b.y, 7u), subgroupBroadcast(v.b.z, 7u), subgroupBroadcast(v.b.w, 7u)),
-    vec4f(subgroupBroadcast(v.c.x, 7u), subgroupBroadcast(v.c.y, 7u), subgroupBroadcast(v.c.z, 7u), subgroupBroadcast(v.c.w, 7u)),
-    vec4f(subgroupBroadcast(v.d.x, 7u), subgroupBroadcast(v.d.y, 7u), subgroupBroadcast(v.d.z, 7u), subgroupBroadcast(v.d.w, 7u)),
-  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
