@@ -11,6 +11,8 @@ import { headPositions, settingsFor, writeRun } from "./sweep.ts";
 
 /** Samples by default, one task after the other in turn: a demo of a minute on two cores without a GPU. */
 const SAMPLES = 4;
+/** The strongest heads that are drawn over the pictures. */
+const OVERLAYS = 2;
 const turns: readonly Task[] = ["mit_states", "facial_expressions", "svo_probes"];
 
 /** What is swept in each model, and where below the demo's folder its run lies. */
@@ -78,7 +80,7 @@ async function sweepModel(
     });
     console.error(`${name} on ${adapterLine(gpu)}\n${rows.length} samples of 3 tasks, both modes, ${kinds.join(", ")}`);
     const known = existsSync(join(folder, "results.jsonl"));
-    const { progress } = await writeRun(model, rows, settings, folder, signal);
+    const { progress } = await writeRun(model, rows, settings, folder, signal, { overlays: OVERLAYS });
     if (known && progress.cells === 0)
       console.error("the run was complete already; delete its folder to see it computed");
     const heads = strongestHeads((await readRun(folder)).records, "logit_diff").slice(0, 3);

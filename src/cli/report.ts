@@ -7,7 +7,8 @@ export const command: Command = {
   positionals: ["RUN"],
   options: {},
   notes: [
-    "Writes scores.npz, scores.csv, report.html and figures/ from run.json and results.jsonl alone. Needs no device.",
+    "Writes scores.npz, scores.csv, lens.csv, report.html and figures/ from run.json and results.jsonl alone, and overlays/",
+    "where the run has overlays.jsonl. Needs no device.",
   ],
   async run(args) {
     const [folder] = args.positionals as [string];

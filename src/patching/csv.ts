@@ -18,10 +18,18 @@ export const csvColumns = [
   ...noticeColumns,
 ] as const;
 
+/** A table that is made of records one by one. */
+export interface CsvTable {
+  readonly columns: readonly string[];
+  readonly rows: (record: SampleRecord) => Iterable<string>;
+}
+
+const scoresTable: CsvTable = { columns: csvColumns, rows: csvRows };
+
 /** Writes rows to a file as records come in. */
-export function csvWriter(path: string): { add(record: SampleRecord): void; close(): void } {
+export function csvWriter(path: string, { columns, rows } = scoresTable) {
   const file = openSync(path, "w");
-  let waiting = `${csvColumns.join(",")}\r\n`;
+  let waiting = `${columns.join(",")}\r\n`;
   const flush = (limit: number) => {
     if (waiting.length <= limit) return;
     const bytes = Buffer.from(waiting);
@@ -29,13 +37,13 @@ export function csvWriter(path: string): { add(record: SampleRecord): void; clos
     waiting = "";
   };
   return {
-    add(record) {
-      for (const line of csvRows(record)) {
+    add(record: SampleRecord): void {
+      for (const line of rows(record)) {
         waiting += line;
         flush(2 ** 20);
       }
     },
-    close() {
+    close(): void {
       try {
         flush(0);
       } finally {

@@ -68,6 +68,17 @@ export interface LogitSummary {
   top1: number;
 }
 
+/** The logit lens of one run: what the model would answer if it ended after each layer, by layer. */
+export interface LensRun {
+  /** P(correct) over the whole vocabulary. */
+  p: number[];
+  /** Correct minus incorrect. */
+  logit_diff: number[];
+  /** The most likely token and its text. */
+  top1: number[];
+  top1_text: string[];
+}
+
 /** One finished sample in one mode: a line of results.jsonl. */
 export interface SampleRecord {
   /** Hash of the data file's row: what the sample is, wherever it stands. */
@@ -95,6 +106,8 @@ export interface SampleRecord {
   corrupt: LogitSummary;
   /** NOTICE's `low_score`: the four scores of the unpatched corrupt run. */
   low_score: Json[];
+  /** Absent in runs of versions before it was made. */
+  lens?: { clean: LensRun; corrupt: LensRun };
   tables: Table[];
   checks: CheckResult[];
 }

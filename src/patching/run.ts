@@ -109,6 +109,7 @@ async function sweepRecord(
     clean: summary(result.clean),
     corrupt: summary(result.corrupt),
     low_score: [probability(result.corrupt), 0, 0, zeroEffect],
+    lens: result.lens,
     tables: result.tables,
     checks: result.checks,
   };

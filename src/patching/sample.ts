@@ -5,11 +5,12 @@ import type { Site } from "../models/sites.ts";
 import { type Cell, copySpans, extent } from "./cell.ts";
 import type { OriginalPlaces } from "./defects.ts";
 import type { Kind } from "./kinds.ts";
+import { sweepWithLens } from "./lens.ts";
 import type { SamplePair } from "./pair.ts";
 import { length, type Place, type PositionName, patchPlaces, placesOf, position, tokensAt } from "./positions.ts";
-import { type CheckResult, scoreNames, type Table } from "./record.ts";
+import { type CheckResult, type SampleRecord, scoreNames, type Table } from "./record.ts";
 import { type LogitRow, type ScoreOptions, scores } from "./score.ts";
-import { type SweepResult, singleCell, sweepPair } from "./sweep.ts";
+import { type SweepResult, singleCell } from "./sweep.ts";
 
 export interface SampleOptions extends ScoreOptions, OriginalPlaces {
   readonly heads: "none" | "all" | readonly number[];
@@ -24,6 +25,7 @@ export interface SampleOptions extends ScoreOptions, OriginalPlaces {
 export interface SampleResult {
   readonly clean: LogitRow;
   readonly corrupt: LogitRow;
+  readonly lens: NonNullable<SampleRecord["lens"]>;
   readonly tables: Table[];
   readonly checks: CheckResult[];
   readonly cells: number;
@@ -50,14 +52,16 @@ export async function sweepSample(
     .flatMap((kind) => blocksOf(model, pair, kind, options))
     .map((block): Block => ({ ...block, at: block.dropped ? [] : layOut(model, pair, block, cells, options) }));
   const checks = checkCells(model, pair, kinds);
-  const result = await sweepPair(model, pair, [...cells, ...checks.map(({ cell }) => cell)], options);
+  const result = await sweepWithLens(model, pair, [...cells, ...checks.map(({ cell }) => cell)], options);
   const verdicts = checks.map(
     ({ name, against }, i): CheckResult => verdict(name, result.cells[cells.length + i]!, result[against]),
   );
+  verdicts.push(result.lensCheck);
   if (options.exactCheck) verdicts.push(await exactCheck(model, pair, cells, result, options.exactCheck));
   return {
     clean: result.clean,
     corrupt: result.corrupt,
+    lens: result.lens,
     tables: blocks.map((block) => table(block, result, options)),
     checks: verdicts,
     cells: cells.length,

@@ -6,9 +6,11 @@ import { UserError } from "../models/errors.ts";
 import { syncFolder } from "../models/files.node.ts";
 import { csvWriter } from "./csv.ts";
 import { diskError, writeBytes, writeWhole } from "./disk.ts";
+import { lensTable } from "./lens-csv.ts";
 import { takeLock } from "./lock.ts";
 import { type LogEntry, readEntries, recordKey, scanLog, seal } from "./log.ts";
 import { npzWriter } from "./npz.ts";
+import { readOverlays } from "./overlay-store.ts";
 import type { RunRecord, RunSettings } from "./record.ts";
 import { readSettings, settingsDifference, settingsText } from "./settings.ts";
 
@@ -22,7 +24,7 @@ export interface Run {
   readonly done: ReadonlySet<string>;
   /** Makes a record durable before it returns. Of several for one sample, task and mode the last one counts. */
   append(record: RunRecord): Promise<void>;
-  /** Writes scores.npz, scores.csv, report.html and figures/. */
+  /** Writes scores.npz, scores.csv, lens.csv, report.html, figures/, and what overlays.jsonl shows. */
   finish(pictures: Pictures): Promise<void>;
   /** Gives back the lock. */
   close(): Promise<void>;
@@ -61,27 +63,33 @@ export async function readRun(folder: string): Promise<{ settings: RunSettings; 
   return { settings, records };
 }
 
-/** Writes scores.npz, scores.csv, report.html and figures/ anew from run.json and results.jsonl alone. Needs no lock. */
+/**
+ * Writes scores.npz, scores.csv, lens.csv, report.html and figures/ anew from run.json and results.jsonl alone; where
+ * there is overlays.jsonl, overlays.npz and overlays/ too. Needs no lock.
+ */
 export async function writeDerived(folder: string, pictures: Pictures): Promise<void> {
   const { reportWriter } = await import("./report.ts");
   const settings = await readSettings(folder);
   const { entries } = await scanLog(logOf(folder));
   const npz = npzWriter();
   const report = reportWriter(settings);
-  await writeWhole(join(folder, "scores.csv"), async (temporary) => {
-    const csv = csvWriter(temporary);
-    try {
-      for await (const record of readEntries(logOf(folder), entries)) {
-        report.add(record);
-        if ("failed" in record) continue;
-        npz.add(record);
-        csv.add(record);
+  await writeWhole(join(folder, "scores.csv"), (scores) =>
+    writeWhole(join(folder, "lens.csv"), async (lens) => {
+      const tables = [csvWriter(scores), csvWriter(lens, lensTable)];
+      try {
+        for await (const record of readEntries(logOf(folder), entries)) {
+          report.add(record);
+          if ("failed" in record) continue;
+          npz.add(record);
+          for (const csv of tables) csv.add(record);
+        }
+      } finally {
+        for (const csv of tables) csv.close();
       }
-    } finally {
-      csv.close();
-    }
-  });
-  for (const { name, bytes } of await report.files(pictures)) await writeBytes(join(folder, name), bytes);
+    }),
+  );
+  for (const { name, bytes } of await report.files(pictures, await readOverlays(folder)))
+    await writeBytes(join(folder, name), bytes);
   await writeBytes(join(folder, "scores.npz"), npz.bytes());
 }
 
@@ -167,7 +175,7 @@ async function cutTo(file: FileHandle, size: number): Promise<void> {
 
 /** Files that a killed process left half-written. */
 async function removeLeftovers(folder: string): Promise<void> {
-  for (const place of [folder, join(folder, "figures")]) {
+  for (const place of [folder, join(folder, "figures"), join(folder, "overlays")]) {
     const names = await readdir(place).catch(() => []);
     for (const name of names) if (/^\..+\.[0-9a-f]{8}\.tmp$/.test(name)) await rm(join(place, name), { force: true });
   }

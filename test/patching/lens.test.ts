@@ -97,8 +97,8 @@ describe.each([
       const [correct, incorrect] = pair.answers.map((id) => logits[id]!) as [number, number];
       const most = Math.max(...logits);
       const total = logits.reduce((sum, value) => sum + Math.exp(value - most), 0);
-      expect(Math.abs(logit_diff[layer]! - (correct - incorrect)), site).toBeLessThan(2 ** -18 * most);
-      expect(Math.abs(p[layer]! / (Math.exp(correct - most) / total) - 1), site).toBeLessThan(2 ** -17 * most);
+      expect(Math.abs(logit_diff[layer]! - (correct - incorrect)), site).toBeLessThan(2 ** -21 * most);
+      expect(Math.abs(p[layer]! / (Math.exp(correct - most) / total) - 1), site).toBeLessThan(2 ** -21 * most);
       expect(top1[layer], site).toBe(logits.indexOf(most));
       expect(top1_text[layer]).toBe(model.tokenText(top1[layer]!));
     });

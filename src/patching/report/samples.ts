@@ -4,6 +4,7 @@ import type { Pictures } from "../store.ts";
 import { difference, type Facts, probability } from "./facts.ts";
 import { escapeText } from "./heat-map.ts";
 import { paragraph, plural, section, table } from "./html.ts";
+import { lensDetails } from "./lens.ts";
 import { thumbnail } from "./thumbnail.ts";
 
 export type Shown = Omit<SampleRecord, "tables" | "checks" | "tokens">;
@@ -48,6 +49,7 @@ async function sampleCard(modes: readonly Shown[], pictures: Pictures): Promise<
     corrupt,
     `<p class="prompt"><span>Answers</span> <b class="right">${escapeText(one.correct_answer)}</b>, not <b class="wrong">${escapeText(one.incorrect_answer)}</b></p>`,
     table(["", "P clean", "P corrupt", "LD clean", "LD corrupt"], rows, 1),
+    lensDetails(modes),
     "</article>",
   ].join("\n");
 }

@@ -36,6 +36,16 @@ figure { margin: 0; min-width: 0; }
 .two h3:first-child { margin-top: 0; }
 .alarm { padding: 10px 14px; border-left: 3px solid var(--bad); background: var(--note); border-radius: 0 6px 6px 0; font-weight: 600; }
 .many { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); gap: 26px 22px; }
+.lens figcaption { margin: 0 0 6px; font-size: 13.5px; }
+.lens figcaption small { display: inline; font-size: 12.5px; }
+.lens svg { width: 100%; height: auto; }
+.lens .rule, .lens .zero { stroke: currentColor; stroke-opacity: 0.14; }
+.lens .zero { stroke-opacity: 0.45; }
+.lens .clean { color: var(--right); }
+.lens .corrupt { color: var(--wrong); }
+.lens polyline { fill: none; stroke: currentColor; stroke-width: 2; stroke-linejoin: round; }
+.lens .corrupt polyline { stroke-dasharray: 5 3; }
+.lens circle, .lens .name { fill: currentColor; }
 [data-cell] { cursor: crosshair; }
 [data-cell].on { stroke: #ff8c00; stroke-width: 3; stroke-opacity: 1; stroke-dasharray: none; }
 #tip { position: absolute; z-index: 2; max-width: 300px; padding: 7px 10px; border-radius: 6px; background: var(--ink); color: var(--ground); font-size: 13px; line-height: 1.4; pointer-events: none; overflow-wrap: anywhere; }
