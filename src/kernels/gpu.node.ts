@@ -42,8 +42,11 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const tier = options.tier ?? tierFrom(process.env.NOTICE_TIER) ?? (software ? "D" : "B");
   const wanted = ["subgroups", "timestamp-query", "shader-f16"] as const;
   const features = wanted.filter((feature) => adapter.features.has(feature));
-  if (tier === "D" && !features.includes("subgroups")) {
-    throw new AdapterError(`gpu: ${adapter.info.description} has no subgroups, which tier D needs; set NOTICE_TIER=B`);
+  const subgroupSize = adapter.info.subgroupMinSize ?? 4;
+  if (tier === "D" && !(features.includes("subgroups") && [4, 8].includes(subgroupSize))) {
+    throw new AdapterError(
+      `gpu: ${adapter.info.description} has subgroups of ${features.includes("subgroups") ? subgroupSize : "no"} lanes, tier D needs 4 or 8; set NOTICE_TIER=B`,
+    );
   }
   const limits = adapter.limits;
   const device = await adapter.requestDevice({
@@ -58,7 +61,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
     name: adapter.info.description || `${adapter.info.vendor} ${adapter.info.architecture}`,
     kind: choice,
     tier,
-    subgroupSize: adapter.info.subgroupMinSize ?? 4,
+    subgroupSize,
     features,
     maxBindingBytes: device.limits.maxStorageBufferBindingSize,
     memoryBytes: memoryBytes(),

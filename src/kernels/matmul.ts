@@ -4,6 +4,8 @@ import type { Gpu } from "./gpu.ts";
 import { ROWS } from "./group.ts";
 import {
   matmul as matmulShader,
+  matmulStrips,
+  matmulStripsHalf,
   matmulSubgroup,
   matmulSubgroupHalf,
   matmulSubgroupNf4,
@@ -13,6 +15,9 @@ import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts"
 
 /** How the numbers of a matrix lie on the device: one, two, or eight with their scales to a word. */
 export type Format = "float32" | "float16" | "nf4";
+
+/** Rows of a tile of the strip kernels: STRIPS x STRIP of shaders/lib/strip.wgsl. */
+const STRIP_ROWS = 24;
 
 /** A weight matrix [outputs, inputs] on the device. */
 export interface Matrix {
@@ -41,12 +46,21 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
   const constants = { K: inputs, BIAS: bias !== undefined };
   if (weight.texture) {
     const SG = gpu.info.subgroupSize;
-    const tiles = Math.ceil(vectors / ROWS) * Math.ceil(Math.ceil(outputs / 4) / SG);
+    const strips = SG === 8 && weight.format !== "nf4"; // faster with 8 lanes, slower with 4
+    const tiles = Math.ceil(vectors / (strips ? STRIP_ROWS : ROWS)) * Math.ceil(Math.ceil(outputs / 4) / SG);
     const bindings = { ...common, weight: weight.texture };
     const overrides = { SG, ...constants };
     if (weight.format === "nf4") gpu.run(matmulSubgroupNf4, overrides, bindings, params, tiles);
-    else if (weight.format === "float32") gpu.run(matmulSubgroup, overrides, bindings, params, tiles);
-    else gpu.run(matmulSubgroupHalf, { ...overrides, ...halfOverride(gpu) }, bindings, params, tiles);
+    else if (weight.format === "float32")
+      gpu.run(strips ? matmulStrips : matmulSubgroup, overrides, bindings, params, tiles);
+    else
+      gpu.run(
+        strips ? matmulStripsHalf : matmulSubgroupHalf,
+        { ...overrides, ...halfOverride(gpu) },
+        bindings,
+        params,
+        tiles,
+      );
   } else {
     const tiles = Math.ceil(vectors / 64) * Math.ceil(outputs / 64);
     const overrides = { ...constants, HALF: weight.format === "float16", NF4: weight.format === "nf4" };

@@ -1741,6 +1741,605 @@ fn exp_exact(x: f32) -> f32 {
   },
 };
 
+/** shaders/matmul-strips-half.wgsl */
+export const matmulStripsHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n"> = {
+  name: "matmul-strips-half",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters of 8 lanes: y = x W^T + b, weights in float16, two inputs to a word
+//
+//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//
+// One workgroup is one subgroup and makes 24 rows times 4 SG columns, 8 rows at a time (lib/strip.wgsl).
+//
+// use lib/strip.wgsl
+// use lib/matmul-strips.wgsl
+// use lib/grid.wgsl
+// use lib/half.wgsl
+
+override SG: u32;
+override K: u32;
+override BIAS: bool;
+
+struct Params { vectors: u32, n: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// The weights of four neighbouring outputs for two inputs.
+struct Pair { even: vec4f, odd: vec4f, }
+
+fn pair(texel: u32, k: u32) -> Pair {
+  let w = textureLoad(weight, vec2u(texel, within(k) / 2u), 0);
+  let x = open_half(w.x);
+  let y = open_half(w.y);
+  let z = open_half(w.z);
+  let u = open_half(w.w);
+  return Pair(vec4f(x.x, y.x, z.x, u.x), vec4f(x.y, y.y, z.y, u.y));
+}
+
+fn weights(texel: u32, k: u32) -> Weights {
+  let p0 = pair(texel, k + 0u);
+  let p2 = pair(texel, k + 2u);
+  let p4 = pair(texel, k + 4u);
+  let p6 = pair(texel, k + 6u);
+  let p8 = pair(texel, k + 8u);
+  let p10 = pair(texel, k + 10u);
+  let p12 = pair(texel, k + 12u);
+  let p14 = pair(texel, k + 14u);
+  return Weights(
+    p0.even, p0.odd, p2.even, p2.odd,
+    p4.even, p4.odd, p6.even, p6.odd,
+    p8.even, p8.odd, p10.even, p10.odd,
+    p12.even, p12.odd, p14.even, p14.odd,
+  );
+}
+
+// A strip of a matrix product in registers: 8 rows times four neighbouring columns a lane, for workgroups of one subgroup
+// of 8 lanes.
+//
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. The
+// accumulators of one strip stay in registers for a whole block, while the weights lie in the first-level cache, where a
+// multiply-add takes them from: with 16 rows at a time (lib/tile.wgsl) the accumulators would go in and out instead.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+
+const STRIP = 8u;
+const STRIPS = 3u;
+const K_BLOCK = 16u;
+
+// The weights of four neighbouring outputs for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
+
+// One value of each row, and where each row starts.
+struct StripRows { a: vec4f, b: vec4f, }
+struct StripStarts { a: vec4u, b: vec4u, }
+
+struct Strip { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f, }
+
+// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
+fn strip_block(near: StripRows, far: StripRows, w: Weights) -> Strip {
+  var s = Strip();
+  lane_0(&s, near, w.w0);
+  lane_1(&s, near, w.w1);
+  lane_2(&s, near, w.w2);
+  lane_3(&s, near, w.w3);
+  lane_4(&s, near, w.w4);
+  lane_5(&s, near, w.w5);
+  lane_6(&s, near, w.w6);
+  lane_7(&s, near, w.w7);
+  lane_0(&s, far, w.w8);
+  lane_1(&s, far, w.w9);
+  lane_2(&s, far, w.w10);
+  lane_3(&s, far, w.w11);
+  lane_4(&s, far, w.w12);
+  lane_5(&s, far, w.w13);
+  lane_6(&s, far, w.w14);
+  lane_7(&s, far, w.w15);
+  return s;
+}
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).r0 += s.r0;
+  (*total).r1 += s.r1;
+  (*total).r2 += s.r2;
+  (*total).r3 += s.r3;
+  (*total).r4 += s.r4;
+  (*total).r5 += s.r5;
+  (*total).r6 += s.r6;
+  (*total).r7 += s.r7;
+}
+
+// s += rows x w, the outer product, with the values that lane 0 .. 7 holds of the rows.
+fn lane_0(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), w, (*s).r7);
+}
+fn lane_1(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), w, (*s).r7);
+}
+fn lane_2(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), w, (*s).r7);
+}
+fn lane_3(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), w, (*s).r7);
+}
+fn lane_4(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), w, (*s).r7);
+}
+fn lane_5(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), w, (*s).r7);
+}
+fn lane_6(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), w, (*s).r7);
+}
+fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), w, (*s).r7);
+}
+
+// The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
+// The kernel brings x, bias, y, params, K, BIAS, SG, and \`weights\`, which reads a block of inputs.
+
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+
+fn starts_of(row: u32) -> StripStarts {
+  return StripStarts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+  );
+}
+
+// A lane's input of each row. Beyond K the rows are zero.
+fn rows_at(starts: StripStarts, k: u32) -> StripRows {
+  let mine = within(k);
+  let a = vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]);
+  let b = vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]);
+  if (K % K_BLOCK == 0u) { return StripRows(a, b); }
+  let inside = select(0.0, 1.0, k < K);
+  return StripRows(a * inside, b * inside);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+fn store_strip(row: u32, first: u32, b: vec4f, s: Strip) {
+  store(row + 0u, first, s.r0 + b);
+  store(row + 1u, first, s.r1 + b);
+  store(row + 2u, first, s.r2 + b);
+  store(row + 3u, first, s.r3 + b);
+  store(row + 4u, first, s.r4 + b);
+  store(row + 5u, first, s.r5 + b);
+  store(row + 6u, first, s.r6 + b);
+  store(row + 7u, first, s.r7 + b);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
+  let row = STRIPS * STRIP * (tile % row_tiles);
+  let own = tile / row_tiles * SG + lane;
+  let texel = min(own, texels - 1u);
+  let starts_0 = starts_of(row);
+  let starts_1 = starts_of(row + STRIP);
+  let starts_2 = starts_of(row + 2u * STRIP);
+  var total_0 = Strip();
+  var total_1 = Strip();
+  var total_2 = Strip();
+  for (var k = 0u; k < K; k += K_BLOCK) {
+    let w = weights(texel, k);
+    let near = k + lane;
+    let far = near + 8u;
+    add_strip(&total_0, strip_block(rows_at(starts_0, near), rows_at(starts_0, far), w));
+    if (row + STRIP < params.vectors) {
+      add_strip(&total_1, strip_block(rows_at(starts_1, near), rows_at(starts_1, far), w));
+    }
+    if (row + 2u * STRIP < params.vectors) {
+      add_strip(&total_2, strip_block(rows_at(starts_2, near), rows_at(starts_2, far), w));
+    }
+  }
+  if (own >= texels) { return; }
+  let first = 4u * own;
+  var b = vec4f();
+  if (BIAS) {
+    let last = params.n - 1u;
+    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  }
+  store_strip(row, first, b, total_0);
+  store_strip(row + STRIP, first, b, total_1);
+  store_strip(row + 2u * STRIP, first, b, total_2);
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+`,
+  },
+};
+
+/** shaders/matmul-strips.wgsl */
+export const matmulStrips: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean }, "vectors" | "n"> = {
+  name: "matmul-strips",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters of 8 lanes: y = x W^T + b, weights in float32
+//
+//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//
+// One workgroup is one subgroup and makes 24 rows times 4 SG columns, 8 rows at a time (lib/strip.wgsl).
+//
+// use lib/strip.wgsl
+// use lib/matmul-strips.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+override K: u32;
+override BIAS: bool;
+
+struct Params { vectors: u32, n: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// The weights of four neighbouring outputs for input k; beyond K they meet a zero.
+fn columns(texel: u32, k: u32) -> vec4f {
+  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, within(k)), 0));
+}
+
+fn weights(texel: u32, k: u32) -> Weights {
+  return Weights(
+    columns(texel, k + 0u), columns(texel, k + 1u), columns(texel, k + 2u), columns(texel, k + 3u),
+    columns(texel, k + 4u), columns(texel, k + 5u), columns(texel, k + 6u), columns(texel, k + 7u),
+    columns(texel, k + 8u), columns(texel, k + 9u), columns(texel, k + 10u), columns(texel, k + 11u),
+    columns(texel, k + 12u), columns(texel, k + 13u), columns(texel, k + 14u), columns(texel, k + 15u),
+  );
+}
+
+// A strip of a matrix product in registers: 8 rows times four neighbouring columns a lane, for workgroups of one subgroup
+// of 8 lanes.
+//
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. The
+// accumulators of one strip stay in registers for a whole block, while the weights lie in the first-level cache, where a
+// multiply-add takes them from: with 16 rows at a time (lib/tile.wgsl) the accumulators would go in and out instead.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+
+const STRIP = 8u;
+const STRIPS = 3u;
+const K_BLOCK = 16u;
+
+// The weights of four neighbouring outputs for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
+
+// One value of each row, and where each row starts.
+struct StripRows { a: vec4f, b: vec4f, }
+struct StripStarts { a: vec4u, b: vec4u, }
+
+struct Strip { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f, }
+
+// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
+fn strip_block(near: StripRows, far: StripRows, w: Weights) -> Strip {
+  var s = Strip();
+  lane_0(&s, near, w.w0);
+  lane_1(&s, near, w.w1);
+  lane_2(&s, near, w.w2);
+  lane_3(&s, near, w.w3);
+  lane_4(&s, near, w.w4);
+  lane_5(&s, near, w.w5);
+  lane_6(&s, near, w.w6);
+  lane_7(&s, near, w.w7);
+  lane_0(&s, far, w.w8);
+  lane_1(&s, far, w.w9);
+  lane_2(&s, far, w.w10);
+  lane_3(&s, far, w.w11);
+  lane_4(&s, far, w.w12);
+  lane_5(&s, far, w.w13);
+  lane_6(&s, far, w.w14);
+  lane_7(&s, far, w.w15);
+  return s;
+}
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).r0 += s.r0;
+  (*total).r1 += s.r1;
+  (*total).r2 += s.r2;
+  (*total).r3 += s.r3;
+  (*total).r4 += s.r4;
+  (*total).r5 += s.r5;
+  (*total).r6 += s.r6;
+  (*total).r7 += s.r7;
+}
+
+// s += rows x w, the outer product, with the values that lane 0 .. 7 holds of the rows.
+fn lane_0(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), w, (*s).r7);
+}
+fn lane_1(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), w, (*s).r7);
+}
+fn lane_2(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), w, (*s).r7);
+}
+fn lane_3(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), w, (*s).r7);
+}
+fn lane_4(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), w, (*s).r7);
+}
+fn lane_5(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), w, (*s).r7);
+}
+fn lane_6(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), w, (*s).r7);
+}
+fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
+  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), w, (*s).r0);
+  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), w, (*s).r1);
+  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), w, (*s).r2);
+  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), w, (*s).r3);
+  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), w, (*s).r4);
+  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), w, (*s).r5);
+  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), w, (*s).r6);
+  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), w, (*s).r7);
+}
+
+// The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
+// The kernel brings x, bias, y, params, K, BIAS, SG, and \`weights\`, which reads a block of inputs.
+
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+
+fn starts_of(row: u32) -> StripStarts {
+  return StripStarts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+  );
+}
+
+// A lane's input of each row. Beyond K the rows are zero.
+fn rows_at(starts: StripStarts, k: u32) -> StripRows {
+  let mine = within(k);
+  let a = vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]);
+  let b = vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]);
+  if (K % K_BLOCK == 0u) { return StripRows(a, b); }
+  let inside = select(0.0, 1.0, k < K);
+  return StripRows(a * inside, b * inside);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+fn store_strip(row: u32, first: u32, b: vec4f, s: Strip) {
+  store(row + 0u, first, s.r0 + b);
+  store(row + 1u, first, s.r1 + b);
+  store(row + 2u, first, s.r2 + b);
+  store(row + 3u, first, s.r3 + b);
+  store(row + 4u, first, s.r4 + b);
+  store(row + 5u, first, s.r5 + b);
+  store(row + 6u, first, s.r6 + b);
+  store(row + 7u, first, s.r7 + b);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
+  let row = STRIPS * STRIP * (tile % row_tiles);
+  let own = tile / row_tiles * SG + lane;
+  let texel = min(own, texels - 1u);
+  let starts_0 = starts_of(row);
+  let starts_1 = starts_of(row + STRIP);
+  let starts_2 = starts_of(row + 2u * STRIP);
+  var total_0 = Strip();
+  var total_1 = Strip();
+  var total_2 = Strip();
+  for (var k = 0u; k < K; k += K_BLOCK) {
+    let w = weights(texel, k);
+    let near = k + lane;
+    let far = near + 8u;
+    add_strip(&total_0, strip_block(rows_at(starts_0, near), rows_at(starts_0, far), w));
+    if (row + STRIP < params.vectors) {
+      add_strip(&total_1, strip_block(rows_at(starts_1, near), rows_at(starts_1, far), w));
+    }
+    if (row + 2u * STRIP < params.vectors) {
+      add_strip(&total_2, strip_block(rows_at(starts_2, near), rows_at(starts_2, far), w));
+    }
+  }
+  if (own >= texels) { return; }
+  let first = 4u * own;
+  var b = vec4f();
+  if (BIAS) {
+    let last = params.n - 1u;
+    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  }
+  store_strip(row, first, b, total_0);
+  store_strip(row + STRIP, first, b, total_1);
+  store_strip(row + 2u * STRIP, first, b, total_2);
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
 /** shaders/matmul-subgroup-half.wgsl */
 export const matmulSubgroupHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n"> = {
   name: "matmul-subgroup-half",
