@@ -126,7 +126,7 @@ function vitSession(runtime: Runtime) {
     graph.op(
       "LayerNormalization",
       [x, graph.weight(`${name}.w`, [WIDTH], small(WIDTH).fill(1)), graph.weight(`${name}.b`, [WIDTH], small(WIDTH))],
-      { axis: -1, epsilon: { float: 1e-5 } },
+      { axis: 2, epsilon: { float: 1e-5 } },
     );
   const split = graph.integers("split", [1, TOKENS, HEADS, WIDTH / HEADS]);
   const merged = graph.integers("merged", [1, TOKENS, WIDTH]);
@@ -137,7 +137,7 @@ function vitSession(runtime: Runtime) {
     const part = (name: string, perm: readonly number[]) =>
       graph.op("Transpose", [graph.op("Reshape", [linear(normal, `${layer}.${name}`, WIDTH, WIDTH), split])], { perm });
     const scores = graph.op("Mul", [graph.op("MatMul", [part("q", [0, 2, 1, 3]), part("k", [0, 2, 3, 1])]), scale]);
-    const mixed = graph.op("MatMul", [graph.op("Softmax", [scores], { axis: -1 }), part("v", [0, 2, 1, 3])]);
+    const mixed = graph.op("MatMul", [graph.op("Softmax", [scores], { axis: 3 }), part("v", [0, 2, 1, 3])]);
     const joined = graph.op("Reshape", [graph.op("Transpose", [mixed], { perm: [0, 2, 1, 3] }), merged]);
     const middle = graph.op("Add", [linear(joined, `${layer}.out`, WIDTH, WIDTH), x]);
     const wide = graph.op("Gelu", [linear(norm(middle, `${layer}.norm2`), `${layer}.fc1`, WIDTH, MLP)]);
