@@ -1,7 +1,6 @@
 /**
  * A LLaVA-1.5 with the 7B model's sizes but few layers, with synthetic float16 weights from a file of 1.4 GB, against
- * PyTorch float64. Runs by `npm run test:fullsize` only; 11 minutes on two cores with SwiftShader. The adapter must bind
- * the word table, 251 MiB, in one piece.
+ * PyTorch float64. Runs by `npm run test:fullsize` only; 11 minutes on two cores with SwiftShader.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -75,22 +74,22 @@ describe.runIf(process.env.NOTICE_FULLSIZE)("LLaVA-1.5 with synthetic weights", 
   };
 
   /** Of the language model, whose rotary tables are Hugging Face's, and of what comes before it. */
-  const names = (run: "f16" | "f16.hf_rotary") =>
+  const halfNames = (run: string) =>
     Object.keys(manifest.runs[run]!.sites).filter((name) => /^(language_model|logits)/.test(name) === (run !== "f16"));
 
   const bound = ({ max_error, rms_error }: PyTorch, max: number) =>
     2 * Math.max(max_error, 5 * rms_error, 2 ** -20 * max);
 
-  test("every sampled site is within twice PyTorch float32's own error", { timeout: 1_200_000 }, async () => {
+  /** Sites of runs of the reference, within twice PyTorch float32's own error. */
+  async function expectRuns(tested: Model, runs: Readonly<Record<string, readonly string[]>>): Promise<void> {
     const stored = await openSafetensors(await openFile(`${fixtures}/llava.safetensors`));
-    const made = await input("A");
     const outside: string[] = [];
     let worst = { ratio: 0, name: "" };
     let count = 0;
-    const { activations, logits } = await model.run(made, { capture: [...names("f16"), ...names("f16.hf_rotary")] });
-    for (const run of ["f16", "f16.hf_rotary"] as const) {
+    const { activations, logits } = await tested.run(await input("A"), { capture: Object.values(runs).flat() });
+    for (const [run, names] of Object.entries(runs)) {
       const truth = new Float64Array((await stored.read(run)).buffer);
-      for (const name of names(run)) {
+      for (const name of names) {
         const { at, n, max, first_indices, f32 } = manifest.runs[run]!.sites[name]!;
         const data = name === "logits" ? logits : activations.get(name)!.data;
         const indices = sampleIndices(name, seed, data.length);
@@ -105,9 +104,19 @@ describe.runIf(process.env.NOTICE_FULLSIZE)("LLaVA-1.5 with synthetic weights", 
     }
     await stored.close();
     console.log(
-      `${gpu.info.name}, tier ${gpu.info.tier}: ${count} sites, worst ${worst.ratio.toFixed(2)} times PyTorch's own error at ${worst.name}`,
+      `${gpu.info.name}, tier ${gpu.info.tier}, ${Object.keys(runs).join()}: ${count} sites, worst ${worst.ratio.toFixed(2)} times PyTorch's own error at ${worst.name}`,
     );
     expect(outside).toEqual([]);
+  }
+
+  test("every sampled site is within twice PyTorch float32's own error", { timeout: 1_200_000 }, () =>
+    expectRuns(model, { f16: halfNames("f16"), "f16.hf_rotary": halfNames("f16.hf_rotary") }),
+  );
+
+  test("the same with all linear layers in NF4", { timeout: 1_200_000 }, async () => {
+    const quantized = await loadModel(gpu, folder, { quantize: "nf4" });
+    await expectRuns(quantized, { "nf4.all": Object.keys(manifest.runs["nf4.all"]!.sites) });
+    quantized.close();
   });
 
   test("patched cells: logits and logsumexp within the same bound", { timeout: 1_200_000 }, async () => {
