@@ -45,7 +45,7 @@ export const command: Command = {
     }
     if (args.flag("json")) console.log(JSON.stringify({ ...found[0], models: found }));
     else for (const shown of found) print(shown);
-    return 0;
+    return found.some(({ failed }) => failed > 0) ? 1 : 0;
   },
 };
 
@@ -55,6 +55,8 @@ interface Shown {
   readonly heads: readonly HeadMean[];
   /** Cells that were run now; 0 where the run was complete. */
   readonly cells: number;
+  /** Sweeps that could not be run; the report says why. */
+  readonly failed: number;
 }
 
 async function sweepModel(
@@ -83,12 +85,15 @@ async function sweepModel(
     const { progress } = await writeRun(model, rows, settings, folder, signal, { overlays: OVERLAYS });
     if (known && progress.cells === 0)
       console.error("the run was complete already; delete its folder to see it computed");
-    const heads = strongestHeads((await readRun(folder)).records, "logit_diff").slice(0, 3);
-    return { model: name, report: join(folder, "report.html"), heads, cells: progress.cells };
+    const { records } = await readRun(folder);
+    const heads = strongestHeads(records, "logit_diff").slice(0, 3);
+    const failed = records.filter((record) => "failed" in record).length;
+    return { model: name, report: join(folder, "report.html"), heads, cells: progress.cells, failed };
   });
 }
 
-function print({ model, report, heads }: Shown): void {
+function print({ model, report, heads, failed }: Shown): void {
+  if (failed > 0) console.error(`${model}: ${failed} sweeps failed; the report says why`);
   console.log(`${model}: strongest heads (mean change of the logit difference):`);
   for (const { kind, token, layer, head, mean, n } of heads) {
     const place = token === "last" ? "the last token" : "the correct answer";

@@ -40,7 +40,8 @@ export function estimateLines(found: Estimate): string[] {
 /** `4.59 TFLOP`: three digits. */
 export function flops(amount: number): string {
   const units = ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"];
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(amount, 1)) / 3)));
+  const rounded = Number(amount.toPrecision(3));
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(rounded, 1)) / 3)));
   return `${(amount / 1000 ** power).toPrecision(3)} ${units[power]}`;
 }
 

@@ -4,7 +4,8 @@ import { balanced, checkPictures, type DataFile, type DataRow, readDataFile } fr
 import { openDry } from "../kernels/dry.ts";
 import type { Gpu } from "../kernels/gpu.ts";
 import { UserError } from "../models/errors.ts";
-import type { Model } from "../models/model.ts";
+import { hashOf } from "../models/hash.ts";
+import { type Model, readsPicture } from "../models/model.ts";
 import type { Quantize } from "../models/nf4.ts";
 import { type CostSettings, type SweepCost, sweepCost } from "../patching/cost.ts";
 import { sweepDefects } from "../patching/defects.ts";
@@ -14,6 +15,7 @@ import { type PositionName, positionNames } from "../patching/positions.ts";
 import type { Compat, RunSettings } from "../patching/record.ts";
 import { runSweep, type SweepProgress } from "../patching/run.ts";
 import { MIN_DENOMINATOR } from "../patching/score.ts";
+import { inShard, readShard, type Shard } from "../patching/shard.ts";
 import { openRun, readRun } from "../patching/store.ts";
 import { version } from "../version.ts";
 import type { Arguments, Command } from "./command.ts";
@@ -49,6 +51,7 @@ export const command: Command = {
     quantize: quantizeOption,
     overlays: { value: "N", help: "draw where the N strongest heads look, over the pictures of 6 samples (0)" },
     "exact-check": { value: "N", help: "run N cells of each sample again, alone, and compare bits" },
+    shard: { value: "i/n", help: "only the samples of shard i, from 0, of n; slurm: as the array job says" },
     out: { value: "RUN", help: "the run's folder; an interrupted run there goes on; needed but for --dry-run" },
   },
   async run(args, signal) {
@@ -58,6 +61,10 @@ export const command: Command = {
     if (!args.flag("dry-run") && !args.value("out"))
       throw new UserError("sweep: needs --out RUN, or --dry-run; `notice sweep --help` says more");
     const quantize = quantizeFrom(args);
+    if (shardFrom(args) && wholeNumber(args, "overlays"))
+      throw new UserError(
+        "--overlays: got a shard, whose strongest heads are not the run's; give it without --shard, to the merged run",
+      );
     const rows = chooseRows(args, data);
     checkPictures(data, rows);
     return withGpu(name, signal, async (gpu) => {
@@ -107,7 +114,8 @@ async function dryRun(
     const choice = chooseSweep(model, args, data, rows, task);
     if (wholeNumber(args, "overlays")) checkOverlays(model, choice);
     const defects = sweepDefects(model, choice.compat, choice.except) as CostSettings["defects"];
-    return { choice, cost: await sweepCost(model, rows, { ...choice, defects, min_denominator: MIN_DENOMINATOR }) };
+    const settings = { ...choice, defects, min_denominator: MIN_DENOMINATOR };
+    return { choice, cost: await sweepCost(model, inShard(rows, choice.shard ?? null), settings) };
   };
   return loaded(dry, name, signal, count, quantizeFrom(args));
 }
@@ -142,10 +150,8 @@ export async function writeRun(
 }
 
 function chooseRows(args: Arguments, data: DataFile): readonly DataRow[] {
-  const count =
-    args.value("samples") === "mini"
-      ? 10
-      : wholeNumber({ ...args, value: (name) => plainCount(args.value(name)) }, "samples", 1);
+  const text = args.value("samples");
+  const count = text === "mini" ? 10 : text === "full" ? undefined : wholeNumber(args, "samples", 1);
   if (args.flag("balanced")) {
     if (count === undefined) throw new UserError("sweep: --balanced needs --samples N");
     return balanced(data.rows, count);
@@ -153,13 +159,19 @@ function chooseRows(args: Arguments, data: DataFile): readonly DataRow[] {
   return data.rows.slice(0, count);
 }
 
-const plainCount = (text: string | undefined) => (text === "full" ? undefined : text);
+/** Names the chosen rows, so that a run does not go on with others. */
+const rowsHash = (rows: readonly DataRow[]): string => hashOf(rows.map(({ key }) => key).join("\n"));
 
 function chooseSweep(model: Model, args: Arguments, data: DataFile, rows: readonly DataRow[], task: Task): SweepChoice {
   const kinds = (args.value("kind") ?? "").split(",").filter((kind) => kind !== "");
   for (const kind of kinds) resolveKind(model, kind);
   const compat = oneOf(args, "compat", ["corrected", "upstream"]);
   const except = (args.value("except") ?? "").split(",").filter((id) => id !== "");
+  const shifted = sweepDefects(model, compat, except).D7 === "upstream";
+  if (shifted && args.value("head-positions") !== undefined)
+    throw new UserError(
+      "--head-positions: the original patches heads at one place (D7); leave it out, or use --except D7",
+    );
   return {
     data,
     rows,
@@ -168,14 +180,23 @@ function chooseSweep(model: Model, args: Arguments, data: DataFile, rows: readon
     kinds,
     heads: readHeads(model, args.value("heads"), kinds),
     positions: args.value("positions") === undefined ? ["question"] : someOf(args, "positions", positionNames),
-    head_positions:
-      args.value("head-positions") === undefined ? headPositions(model) : someOf(args, "head-positions", positionNames),
+    head_positions: shifted
+      ? ["answer"]
+      : args.value("head-positions") === undefined
+        ? headPositions(model)
+        : someOf(args, "head-positions", positionNames),
     compat,
     except,
     direction: oneOf(args, "direction", ["denoising", "noising"]),
     quantize: quantizeFrom(args),
+    shard: shardFrom(args),
   };
 }
+
+const shardFrom = (args: Arguments): Shard | undefined => {
+  const text = args.value("shard");
+  return text === undefined ? undefined : readShard(text);
+};
 
 export interface SweepChoice
   extends Pick<RunSettings, "tasks" | "modes" | "kinds" | "heads" | "positions" | "head_positions" | "direction"> {
@@ -184,6 +205,7 @@ export interface SweepChoice
   readonly compat: Compat;
   readonly except: readonly string[];
   readonly quantize?: Quantize | undefined;
+  readonly shard?: Shard | undefined;
 }
 
 /** Everything that decides the numbers of a run. */
@@ -199,7 +221,12 @@ export async function settingsFor(model: Model, choice: SweepChoice): Promise<Ru
       weights_sha256: weights,
       ...(choice.quantize && { quantize: choice.quantize }),
     },
-    data: { path: resolve(choice.data.path), sha256: choice.data.sha256, samples: choice.rows.length },
+    data: {
+      path: resolve(choice.data.path),
+      sha256: choice.data.sha256,
+      samples: choice.rows.length,
+      rows: rowsHash(choice.rows),
+    },
     adapter: { name: info.name, backend: info.kind, tier: info.tier },
     tasks: choice.tasks,
     modes: choice.modes,
@@ -211,13 +238,13 @@ export async function settingsFor(model: Model, choice: SweepChoice): Promise<Ru
     defects: sweepDefects(model, choice.compat, choice.except) as RunSettings["defects"],
     direction: choice.direction,
     min_denominator: MIN_DENOMINATOR,
-    shard: null,
+    shard: choice.shard ? [...choice.shard] : null,
   };
 }
 
 /** LLaVA's heads are many: by default those at the answer and at the last token, the final colon. */
 export const headPositions = (model: Model): PositionName[] =>
-  model.sites.some(({ name }) => name.startsWith("language_model.")) ? ["answer", "last"] : ["question"];
+  readsPicture(model) ? ["answer", "last"] : ["question"];
 
 function readHeads(model: Model, text: string | undefined, kinds: readonly string[]): RunSettings["heads"] {
   if (text === undefined) return "none";

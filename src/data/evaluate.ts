@@ -2,7 +2,7 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { UserError } from "../models/errors.ts";
 import { hashOf } from "../models/hash.ts";
-import type { Model } from "../models/model.ts";
+import { type Model, readsPicture } from "../models/model.ts";
 import type { Quantize } from "../models/nf4.ts";
 import { version } from "../version.ts";
 import { type EvaluateSettings, openAnswers } from "./evaluate-file.ts";
@@ -132,14 +132,12 @@ async function answerTo(
   try {
     const input = await model.input({ image, text: cells.clean_prompt! });
     const { text } = await model.generate(input, signal ? { signal } : {});
-    return { text: shortAnswer(text, isLlava(model)) };
+    return { text: shortAnswer(text, readsPicture(model)) };
   } catch (error) {
     if (!(error instanceof UserError) || signal?.aborted) throw error;
     return { text: "", failed: error.message };
   }
 }
-
-const isLlava = ({ sites }: Model): boolean => sites.some(({ name }) => name.startsWith("language_model."));
 
 /** BLIP's answer as it is; of LLaVA's reply the first line without its full stop. The case stays. */
 export const shortAnswer = (text: string, llava: boolean): string =>

@@ -23,11 +23,11 @@ export async function captured(
   capture: readonly string[] = [],
 ): Promise<RunResult> {
   const tap = captureTap(gpu, sites, matchSites(sites, capture));
-  const logits = forward(tap);
   try {
-    return { logits: await gpu.read(logits), activations: await tap.read() };
+    const logits = forward(tap);
+    const values = await gpu.read(logits).finally(() => gpu.release(logits));
+    return { logits: values, activations: await tap.read() };
   } finally {
-    gpu.release(logits);
     tap.release();
   }
 }

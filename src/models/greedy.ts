@@ -2,6 +2,7 @@
 import type { Gpu } from "../kernels/gpu.ts";
 import type { Tensor } from "../kernels/tensor.ts";
 import { captureTap } from "./capture.ts";
+import { UserError } from "./errors.ts";
 import type { Activation, Generated, GenerateOptions } from "./model.ts";
 import type { Tap } from "./scope.ts";
 import { matchSites, type Site } from "./sites.ts";
@@ -31,13 +32,12 @@ export async function greedy(speaker: Speaker, options: GenerateOptions = {}): P
   while (ids.length < maxTokens && !(ids.length > start.length && ids.at(-1) === end)) {
     signal?.throwIfAborted();
     const tap = captureTap(gpu, sites, names);
-    const logits = speaker.next(ids, tap);
     try {
-      const values = await gpu.read(logits);
+      const logits = speaker.next(ids, tap);
+      const values = await gpu.read(logits).finally(() => gpu.release(logits));
       ids.push(largest(values.subarray(values.length - vocabSize)));
       if (names.length > 0) steps.push(await tap.read());
     } finally {
-      gpu.release(logits);
       tap.release();
     }
   }
@@ -47,5 +47,8 @@ export async function greedy(speaker: Speaker, options: GenerateOptions = {}): P
 function largest(values: Float32Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
+  if (Number.isFinite(values[best])) return best;
+  throw new UserError(
+    `generate: the logits are ${values[best]}; look for the first broken site with a sweep or a capture`,
+  );
 }

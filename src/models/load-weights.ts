@@ -82,17 +82,31 @@ export async function loadWeights(
   const matrices = new Map<string, Matrix>();
   const vectors = new Map<string, Tensor>();
   const tables = new Map<string, Table>();
+  const release = () => {
+    for (const { label, texture, memory } of matrices.values()) {
+      if (texture) gpu.destroyTexture(texture);
+      if (memory) gpu.release({ label, shape: [], memory });
+    }
+    gpu.release(...vectors.values());
+    for (const { label, parts } of tables.values())
+      gpu.release(...parts.map((memory) => ({ label, shape: [], memory })));
+  };
   let loadedBytes = 0;
-  for (const one of found) {
-    options.signal?.throwIfAborted();
-    const { name, form } = one.want;
-    if (form === "matrix") matrices.set(name, await loaders.matrix(gpu, checkpoint, one));
-    if (form === "vector") vectors.set(name, await loaders.vector(gpu, checkpoint, one));
-    if (form === "table") tables.set(name, await loaders.table(gpu, checkpoint, one));
-    loadedBytes += one.info.bytes;
-    options.onProgress?.({ loadedBytes, totalBytes });
+  try {
+    for (const one of found) {
+      options.signal?.throwIfAborted();
+      const { name, form } = one.want;
+      if (form === "matrix") matrices.set(name, await loaders.matrix(gpu, checkpoint, one));
+      if (form === "vector") vectors.set(name, await loaders.vector(gpu, checkpoint, one));
+      if (form === "table") tables.set(name, await loaders.table(gpu, checkpoint, one));
+      loadedBytes += one.info.bytes;
+      options.onProgress?.({ loadedBytes, totalBytes });
+    }
+    await gpu.finish();
+  } catch (error) {
+    release();
+    throw error;
   }
-  await gpu.finish();
   const get = <T>(map: Map<string, T>, name: string): T => {
     const value = map.get(name);
     if (value === undefined) throw new Error(`weights: ${name} was not loaded; the dry run did not ask for it`);
@@ -102,15 +116,7 @@ export async function loadWeights(
     matrix: (name) => get(matrices, name),
     vector: (name) => get(vectors, name),
     table: (name) => get(tables, name),
-    release() {
-      for (const { label, texture, memory } of matrices.values()) {
-        if (texture) gpu.destroyTexture(texture);
-        if (memory) gpu.release({ label, shape: [], memory });
-      }
-      gpu.release(...vectors.values());
-      for (const { label, parts } of tables.values())
-        gpu.release(...parts.map((memory) => ({ label, shape: [], memory })));
-    },
+    release,
   };
 }
 
@@ -120,8 +126,11 @@ function find(checkpoint: Checkpoint, { name, shape }: Wanted, others: string[])
     .find((tensor) => tensor !== undefined);
   if (!info) throw new UserError(`checkpoint: has no tensor ${[name, ...others].join(" or ")}; is it the right model?`);
   const sameCount = size(info.shape) === size(shape);
-  const sameFirst = info.shape.length < 2 || info.shape[0] === shape[0] || shape.length === info.shape.length;
-  if (!sameCount || !sameFirst) {
+  const same =
+    info.shape.length === shape.length
+      ? String(info.shape) === String(shape)
+      : sameCount && (info.shape.length < 2 || shape.length < 2 || info.shape[0] === shape[0]); // flattened convolutions
+  if (!same) {
     throw new UserError(
       `checkpoint: ${info.name} has shape [${info.shape.join(", ")}], config.json asks for [${shape.join(", ")}]; they belong to different models`,
     );

@@ -46,6 +46,10 @@ export interface RunResult {
   readonly activations: ReadonlyMap<string, Activation>;
 }
 
+/** Does a language model read the picture among the words (LLaVA), or a text tower look at it from beside (BLIP)? */
+export const readsPicture = ({ sites }: Pick<Model, "sites">): boolean =>
+  sites.some(({ name }) => name.startsWith("language_model."));
+
 export interface GenerateOptions {
   /** Of the answer, its start token included where it has one; default 20. */
   readonly maxTokens?: number;

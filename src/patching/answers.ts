@@ -1,7 +1,10 @@
 /** The ids of the two answers, whose logits a sweep compares, and the original's place of the correct one in the prompt. */
+
+import { shortAnswer } from "../data/evaluate.ts";
 import type { Sample } from "../data/sample.ts";
 import { bestWord } from "../data/wratio.ts";
 import { UserError } from "../models/errors.ts";
+import { runOf } from "../models/inputs.ts";
 import type { Input, Model } from "../models/model.ts";
 import { untapped } from "../models/scope.ts";
 import { length } from "./positions.ts";
@@ -34,7 +37,7 @@ async function amongWords(
   capitals: Compat | undefined,
 ): Promise<[string | number, string | number]> {
   if (capitals === "upstream") {
-    const generated = generatedText ?? (await model.generate(clean)).text;
+    const generated = generatedText ?? (await answered(model, clean, correctAnswer));
     return [piece(model, generated, -1), piece(model, incorrectAnswer, -1)];
   }
   const logits = model.forward(clean, untapped, { firstToken: length(clean) - 1 });
@@ -46,13 +49,20 @@ async function amongWords(
     : [correctAnswer, incorrectAnswer];
 }
 
+/** A dry run answers nothing; the cost is the same with the correct answer. */
+const answered = async (model: Model, clean: Input, correct: string): Promise<string> =>
+  model.gpu.info.kind === "none" ? correct : shortAnswer((await model.generate(clean)).text, true);
+
 const capitalised = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
 
-function piece(model: Model, answer: string, at: 0 | -1): number {
+/** @throws UserError for an answer that the vocabulary cannot spell */
+export function piece(model: Model, answer: string, at: 0 | -1): number {
   const id = model.pieces(answer).at(at);
   if (id === undefined) throw new UserError(`answer "${answer}": has no word pieces, expected a word`);
   if (!["[UNK]", "<unk>"].includes(model.tokenText(id))) return id;
-  throw new UserError(`answer "${answer}": the vocabulary does not know it; choose another word`);
+  throw new UserError(
+    `answer "${answer}": the vocabulary does not know it; choose another word, or give a token's id in a plan`,
+  );
 }
 
 /**
@@ -65,7 +75,7 @@ export function originalAnswerToken(model: Model, { ids }: Input, sample: Sample
   const exact = tokens.indexOf(`▁${correct}`);
   if (exact !== -1) return exact;
   const own = model.pieces(correct).map((id) => model.tokenText(id));
-  if (own[0] === "▁") return runOf(tokens, own.slice(1));
+  if (own[0] === "▁") return runOf(ids, model.pieces(correct).slice(1)).at(-1) ?? null;
   const claimed = new Set(["or", ...claims(sample)].map((word) => tokens.indexOf(`▁${word}`)));
   const free = tokens.map((_, i) => i).filter((i) => tokens[i]!.startsWith("▁") && !claimed.has(i));
   const best = bestWord(
@@ -84,10 +94,4 @@ function claims({ task, correctAnswer, incorrectAnswer, roles }: Sample): string
   const frame = task === "facial_expressions" ? ["Is", "this", "person", "feeling"] : ["Is", "this"];
   const words = [...frame, incorrectAnswer.toLowerCase(), ...Object.values(roles)];
   return words.filter((word) => word !== correctAnswer);
-}
-
-/** The last place of the first run of tokens that spell a word piece by piece. */
-function runOf(tokens: readonly string[], pieces: readonly string[]): number | null {
-  const first = tokens.findIndex((_, at) => pieces.every((text, i) => tokens[at + i] === text));
-  return first === -1 ? null : first + pieces.length - 1;
 }

@@ -2,10 +2,13 @@
 import { UserError } from "../models/errors.ts";
 import type { Input, Model } from "../models/model.ts";
 import { meantSites, type Site } from "../models/sites.ts";
+import { piece } from "./answers.ts";
 import { type Cell, copySpans, type Edit, extent, type Span, spansOf } from "./cell.ts";
 import { sitePattern } from "./kinds.ts";
+import { align } from "./pair.ts";
 import { type From, type Plan, type PlanEdit, selectTokens } from "./plan.ts";
 import { storedTensor } from "./plan-tensor.ts";
+import { length, position } from "./positions.ts";
 import { normalNumbers, type StoredTensor } from "./stored.ts";
 import { type Pair, type SweepOptions, type SweepResult, sweepPair } from "./sweep.ts";
 
@@ -67,14 +70,7 @@ export async function applyPlan(
 }
 
 function answerId(model: Model, answer: string | number): number {
-  if (typeof answer === "string") {
-    const [id] = model.pieces(answer);
-    if (id === undefined) throw new UserError(`plan.answers: "${answer}" has no word pieces, expected a word`);
-    if (model.tokenText(id) !== "[UNK]") return id;
-    throw new UserError(
-      `plan.answers: the vocabulary does not know "${answer}"; choose another word or give a token id`,
-    );
-  }
+  if (typeof answer === "string") return piece(model, answer, 0);
   if (answer < model.vocabSize) return answer;
   throw new UserError(`plan.answers: got id ${answer}, the vocabulary ends at ${model.vocabSize - 1}`);
 }
@@ -130,6 +126,7 @@ async function editsOf(
   head: number | null,
   { from, source: sources }: PlanEdit,
 ): Promise<Edit[]> {
+  const { pair } = context;
   const edit = (kind: Edit["kind"], source: string, factor: number, spans: readonly Span[]): Edit => ({
     site: site.name,
     kind,
@@ -141,8 +138,8 @@ async function editsOf(
     tokens
       .flatMap((token) => spansOf(site.name, site.axes, shape, token, head))
       .map(({ at, length }) => ({ to: at, from: at, length }));
-  const copies = (input: Input) => tokens.flatMap((token) => copiesOf(context.model, site, shape, input, token, head));
-  const { pair } = context;
+  const copies = (input: Input) =>
+    tokens.flatMap((token) => copiesOf(context.model, pair.base, site, shape, input, token, head));
   switch (from.kind) {
     case "clean":
     case "corrupt": {
@@ -196,8 +193,27 @@ function ofSources({ name, axes }: Site, shape: readonly number[], spans: readon
   );
 }
 
+/** Where a token of the base run stands in a run with another prompt: words are aligned as in sweeps. */
+function counterpart(base: Input, input: Input, site: string, token: number, count: number): number {
+  const spread = base.picture !== undefined && count === length(base);
+  const offset = spread ? base.picture!.tokens - 1 : 0;
+  const ofPicture = spread && token >= base.picture!.at && token <= base.picture!.at + offset;
+  const isPrompt = spread || count === base.ids.length;
+  if (!isPrompt || ofPicture || base.ids.length === input.ids.length) return token;
+  if (!base.text || !input.text)
+    throw new UserError(
+      `site ${site}, token ${token}: the prompts have ${base.ids.length} and ${input.ids.length} ids, so it is not known which tokens belong together; give texts, or ids of equal number`,
+    );
+  const id = spread && token > base.picture!.at ? token - offset : token;
+  const aligned = align(base.text, input.text)[id]!;
+  if (aligned === null)
+    throw new UserError(`site ${site}: token ${token} has no counterpart in the other prompt; name another token`);
+  return spread ? position(input, aligned) : aligned;
+}
+
 function copiesOf(
   model: Model,
+  base: Input,
   { name, axes }: Site,
   to: readonly number[],
   input: Input,
@@ -205,5 +221,6 @@ function copiesOf(
   head: number | null,
 ): Span[] {
   const from = model.shapes(input.ids.length).get(name)!.slice(1);
-  return copySpans({ site: name, axes, to, from, toToken: token, fromToken: token, head });
+  const fromToken = token === null ? null : counterpart(base, input, name, token, extent(axes, to).tokens);
+  return copySpans({ site: name, axes, to, from, toToken: token, fromToken, head });
 }

@@ -1,7 +1,8 @@
 /** Defects of the original (NOTICE.md 12, 13) that a sweep can repeat, one by one. */
 import { type Compat, dataDefects } from "../data/defects.ts";
 import type { Sample } from "../data/sample.ts";
-import type { Model } from "../models/model.ts";
+import { UserError } from "../models/errors.ts";
+import { type Model, readsPicture } from "../models/model.ts";
 import { originalAnswerToken } from "./answers.ts";
 import type { SamplePair } from "./pair.ts";
 import { length } from "./positions.ts";
@@ -17,12 +18,8 @@ export type Defects = Readonly<Partial<Record<Defect, Compat>>>;
  * The state of each defect that concerns the model: as `compat` says, but for the exceptions, which are the other way round.
  * @throws UserError for an exception that is no such defect
  */
-export const sweepDefects = ({ sites }: Model, compat: Compat, except: readonly string[]): Defects =>
-  dataDefects<readonly Defect[]>(
-    sites.some(({ name }) => name.startsWith("language_model.")) ? llava : blip,
-    compat,
-    except,
-  );
+export const sweepDefects = (model: Model, compat: Compat, except: readonly string[]): Defects =>
+  dataDefects<readonly Defect[]>(readsPicture(model) ? llava : blip, compat, except);
 
 /** What the original patches where it does not patch what it means. */
 export interface OriginalPlaces {
@@ -41,7 +38,11 @@ export function originalPlaces(model: Model, pair: SamplePair, sample: Sample, d
 }
 
 function residualBehind(model: Model, site: string): string {
-  const layer = Number(site.match(/\.layers\.(\d+)\./)![1]);
+  const layer = Number(site.match(/^language_model\.model\.layers\.(\d+)\.(mlp|self_attn\.z)$/)?.[1] ?? Number.NaN);
+  if (Number.isNaN(layer))
+    throw new UserError(
+      `site ${site}: the original patches only mlp_block and attention_block of LLaVA (D6); leave it out, or use --except D6`,
+    );
   return layer === model.layers - 1 ? "language_model.model.norm" : `language_model.model.layers.${layer}`;
 }
 

@@ -16,8 +16,8 @@ export async function firstBrokenSite(model: Model, input: Input, tap: Tap): Pro
       watches: (name) => capture.watches(name) || tap.watches(name),
       site: (name, activation) => capture.site(name, tap.site(name, activation)),
     };
-    model.gpu.release(model.forward(input, both));
     try {
+      model.gpu.release(model.forward(input, both));
       for (const [name, { data, shape }] of await capture.read()) {
         const broken = data.findIndex((value) => isBroken(value, name.endsWith(".scores")));
         if (broken !== -1) return `${name}, element ${broken % size(shape.slice(1))} (${data[broken]})`;

@@ -80,9 +80,9 @@ export function resolveKind(model: Model, kind: string): Kind {
     return { kind, sites: meantSites(model.sites, [pattern]) };
   } catch (error) {
     if (pattern !== kind || kind.includes(".")) throw error;
-    const close = nearest(kind, Object.keys(kindPatterns));
+    const known = Object.keys(kindPatterns).filter((name) => sitePattern(name, model.sites) !== name);
     throw new UserError(
-      `kind "${kind}": expected ${Object.keys(kindPatterns).join(", ")}, or a site pattern; nearest: ${close[0]}`,
+      `kind "${kind}": expected ${known.join(", ")}, or a site pattern; nearest: ${nearest(kind, known)[0]}`,
     );
   }
 }

@@ -84,8 +84,12 @@ const padded = (input: Input, length: number, padId: number): Input => ({
   ids: [...input.ids, ...new Array<number>(length - input.ids.length).fill(padId)],
 });
 
-/** Words stand for words, in order; the pieces of a word are aligned from its end. */
-function align(clean: EncodedText, corrupt: EncodedText): (number | null)[] {
+/**
+ * For each token of one prompt its index in the other, or null: words stand for words, in order, and the pieces of a word
+ * are aligned from its end.
+ * @throws UserError for prompts of different numbers of words
+ */
+export function align(clean: EncodedText, corrupt: EncodedText): (number | null)[] {
   if (clean.words.length !== corrupt.words.length) {
     throw new UserError(
       `prompts have ${clean.words.length} and ${corrupt.words.length} words, expected equal numbers: each word is replaced by one word`,
@@ -135,8 +139,9 @@ const wordsOf = (text: string) =>
 const inflected = (word: string, base: string) =>
   word === base || (word.endsWith("ing") && word.startsWith(base.replace(/e$/, "")) && word.length <= base.length + 4);
 
+/** The end of the first run of tokens that spell the correct answer. */
 const lastPiece = (tokens: readonly Token[]): number | null => {
-  const last = tokens.findIndex(({ role, piece, pieces }) => role === "correct" && piece === pieces - 1);
+  const last = tokens.findIndex(({ role }, i) => role === "correct" && tokens[i + 1]?.role !== "correct");
   return last === -1 ? null : last;
 };
 

@@ -51,7 +51,8 @@ export function placesOf(pair: SamplePair, tokens: readonly number[], count: num
 /** The patches of the picture, where a language model reads them among the words. */
 export function patchPlaces({ base, other }: SamplePair): Place[] {
   const { picture } = base;
-  if (!picture) throw new UserError(`positions: "image" needs a model that reads the picture among the words (LLaVA)`);
+  if (!picture || !Number.isInteger(Math.sqrt(picture.tokens)))
+    throw new UserError(`positions: "image" needs a model that reads a square of patches among the words (LLaVA)`);
   return Array.from({ length: picture.tokens }, (_, i) => ({
     token: picture.at,
     runs: { to: picture.at + i, from: other.picture!.at + i },

@@ -135,7 +135,8 @@ export interface RunSettings {
   package_version: string;
   /** `quantize` where the weights were stored in fewer bits than the checkpoint has. */
   model: { name: string; config_sha256: string; weights_sha256: string; quantize?: "nf4" };
-  data: { path: string; sha256: string; samples: number };
+  /** `rows` names the chosen samples: a hash of their keys in order. */
+  data: { path: string; sha256: string; samples: number; rows: string };
   adapter: { name: string; backend: string; tier: string };
   tasks: Task[];
   modes: Mode[];

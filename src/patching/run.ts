@@ -8,6 +8,7 @@ import { samplePair } from "./pair.ts";
 import type { Mode, RunSettings, SampleRecord } from "./record.ts";
 import { sweepSample } from "./sample.ts";
 import { difference, json, probability, summary } from "./score.ts";
+import { inShard } from "./shard.ts";
 import type { Run } from "./store.ts";
 
 export interface SweepProgress {
@@ -26,7 +27,7 @@ export interface RunSweepOptions {
   readonly onProgress?: (progress: SweepProgress) => void;
 }
 
-/** Sweeps what the run does not hold yet. A sample that fails is recorded with the reason, and the rest goes on. */
+/** Sweeps what the run does not hold yet of its shard. A sample that fails is recorded with the reason, and the rest goes on. */
 export async function runSweep(
   model: Model,
   samples: readonly DataRow[],
@@ -35,7 +36,7 @@ export async function runSweep(
   { signal, exactCheck = 0, onProgress }: RunSweepOptions = {},
 ): Promise<SweepProgress> {
   const kinds = settings.kinds.map((kind) => resolveKind(model, kind));
-  const units = samples.flatMap((sample) => settings.modes.map((mode) => ({ sample, mode })));
+  const units = inShard(samples, settings.shard).flatMap((sample) => settings.modes.map((mode) => ({ sample, mode })));
   const started = performance.now();
   let progress = { done: units.length, total: units.length, failed: 0, cells: 0, seconds: 0 };
   const left = units.filter(({ sample, mode }) => !run.done.has(`${sample.index}:${sample.task}:${mode}`));

@@ -1,16 +1,16 @@
 /** One sample in one mode through all kinds and heads: cells laid out, swept in one growing batch, scored, checked. */
 import { UserError } from "../models/errors.ts";
-import type { Input, Model } from "../models/model.ts";
-import type { Site } from "../models/sites.ts";
+import type { Model } from "../models/model.ts";
 import { type Cell, copySpans, extent } from "./cell.ts";
+import { checkCells, exactCheck, notApplicable, verdict } from "./checks.ts";
 import type { OriginalPlaces } from "./defects.ts";
 import type { Kind } from "./kinds.ts";
 import { sweepWithLens } from "./lens.ts";
 import type { SamplePair } from "./pair.ts";
-import { length, type Place, type PositionName, patchPlaces, placesOf, position, tokensAt } from "./positions.ts";
+import { length, type Place, type PositionName, patchPlaces, placesOf, tokensAt } from "./positions.ts";
 import { type CheckResult, type SampleRecord, scoreNames, type Table } from "./record.ts";
 import { type LogitRow, type ScoreOptions, scores } from "./score.ts";
-import { type SweepResult, singleCell } from "./sweep.ts";
+import type { SweepResult } from "./sweep.ts";
 
 export interface SampleOptions extends ScoreOptions, OriginalPlaces {
   readonly heads: "none" | "all" | readonly number[];
@@ -56,7 +56,7 @@ export async function sweepSample(
   const verdicts = checks.map(
     ({ name, against }, i): CheckResult => verdict(name, result.cells[cells.length + i]!, result[against]),
   );
-  verdicts.push(result.lensCheck);
+  verdicts.push(result.lensCheck, ...notApplicable(pair));
   if (options.exactCheck) verdicts.push(await exactCheck(model, pair, cells, result, options.exactCheck));
   return {
     clean: result.clean,
@@ -80,22 +80,24 @@ function blocksOf(model: Model, pair: SamplePair, kind: Kind, options: SampleOpt
     Array.from({ length: tokens }, (_, token) => ({ token, runs: { to: token, from: token } }));
   const plan = (places: readonly Place[], heads: readonly number[] | null = null, patches = false): Plan[] =>
     places.length === 0 ? [] : [{ kind, places, patches, heads }];
-  const among = pair.base.picture !== undefined && placesOf(pair, [], tokens) !== undefined;
-  const whole = [
+  const among = pair.base.picture !== undefined && tokens === length(pair.base);
+  const mean = (names: readonly PositionName[], plans: readonly Plan[]) => {
+    if (plans.length > 0) return plans;
+    throw new UserError(`positions: ${names.join(",")} mean no token of ${name} in this prompt`);
+  };
+  const whole = mean(positions, [
     ...plan(own(positions)),
     ...plan(among && positions.includes("image") ? patchPlaces(pair) : [], null, true),
-  ];
+  ]);
   const heads = options.heads === "all" ? [...Array(count).keys()] : options.heads === "none" ? [] : [...options.heads];
-  if (whole.length === 0)
-    throw new UserError(`positions: ${positions.join(",")} mean no token of ${name} in this prompt`);
-  if (heads.length === 0 || count === 0) return whole;
+  if (heads.length === 0 || count === 0) return [...whole];
   if (headToken) {
     const { token, position, dropped } = headToken;
     const places = [{ token, runs: { to: position, from: position } }];
     return [...whole, { kind, places, patches: false, heads, ...(dropped !== undefined && { dropped }) }];
   }
   const patched = among && headPositions.includes("image") ? patchPlaces(pair) : [];
-  return [...whole, ...plan(own(headPositions), heads), ...plan(patched, heads, true)];
+  return [...whole, ...mean(headPositions, [...plan(own(headPositions), heads), ...plan(patched, heads, true)])];
 }
 
 /** Appends a cell for every place, layer (and head); returns their numbers. */
@@ -141,90 +143,4 @@ function table(block: Block, result: SweepResult, options: ScoreOptions): Table 
     ) as unknown as Table["scores"],
     unchanged: at.filter((i) => i !== -1 && !result.changed[i]).length,
   };
-}
-
-interface Check {
-  readonly name: string;
-  readonly cell: Cell;
-  readonly against: "clean" | "corrupt";
-}
-
-/**
- * Two things that must hold to the bit: patching a run with its own values changes nothing, and patching all that the
- * answer depends on behind the last layer with the other run's values gives the other run's logits.
- */
-function checkCells(model: Model, pair: SamplePair, kinds: readonly Kind[]): Check[] {
-  const { base, other } = pair;
-  const [own, foreign] =
-    pair.direction === "denoising" ? (["corrupt", "clean"] as const) : (["clean", "corrupt"] as const);
-  const identity = kinds.map(({ kind, sites }): Check => {
-    const site = sites[Math.floor(sites.length / 2)]!;
-    const { tokens } = extent(site.axes, rowShape(model, base, site));
-    const first = base.picture && tokens === length(base) ? position(base, pair.questionToken) : 0;
-    const cell = copyCell(model, pair, site, "base", tokens - first, [tokens, tokens]);
-    return { name: `identity at ${kind}`, cell, against: own };
-  });
-  const last = model.sites.find(({ name, aliases }) =>
-    [name, ...aliases.map((alias) => alias.name)].some((known) => lastStates(model).includes(known)),
-  )!;
-  const ends = [base, other].map((run) => extent(last.axes, rowShape(model, run, last)).tokens) as [number, number];
-  const all = base.picture ? 1 : ends[0];
-  if (!base.picture && ends[0] !== ends[1]) return identity;
-  return [...identity, { name: "patch all", cell: copyCell(model, pair, last, "other", all, ends), against: foreign }];
-}
-
-/** What the answer is read from: all tokens that BLIP's decoder sees, the last one of LLaVA's last layer. */
-const lastStates = ({ layers }: Model): string[] => ["text_encoder", `language_model.model.layers.${layers - 1}`];
-
-const rowShape = (model: Model, { ids }: Input, { name }: Site): readonly number[] =>
-  model.shapes(ids.length).get(name)!.slice(1);
-
-/** The last `count` tokens of a site, which ends at these tokens in the base run and in the run that is copied from. */
-function copyCell(
-  model: Model,
-  { base, other }: SamplePair,
-  site: Site,
-  source: "base" | "other",
-  count: number,
-  [toEnd, fromEnd]: readonly [number, number],
-): Cell {
-  const { name, axes } = site;
-  const shapes = { to: rowShape(model, base, site), from: rowShape(model, source === "base" ? base : other, site) };
-  const spans = Array.from({ length: count }, (_, i) =>
-    copySpans({ site: name, axes, ...shapes, toToken: toEnd - count + i, fromToken: fromEnd - count + i, head: null }),
-  ).flat();
-  return [{ site: name, source, kind: "copy", factor: 0, spans }];
-}
-
-function verdict(name: string, got: LogitRow, expected: LogitRow): CheckResult {
-  const ok = same(got, expected);
-  const show = ({ correct, incorrect, logsumexp }: LogitRow) => [correct, incorrect, logsumexp].join(", ");
-  return { name, ok, detail: ok ? "same bits" : `got ${show(got)}, expected ${show(expected)}` };
-}
-
-/** The same bits in everything that is kept of the logits, but for what depends on the run that is compared with. */
-const same = (a: LogitRow, b: LogitRow) =>
-  a.correct === b.correct &&
-  a.incorrect === b.incorrect &&
-  a.largest === b.largest &&
-  a.sum === b.sum &&
-  a.rank === b.rank;
-
-/** Runs evenly spread cells again, alone and with nothing reused. */
-async function exactCheck(
-  model: Model,
-  pair: SamplePair,
-  cells: readonly Cell[],
-  result: SweepResult,
-  count: number,
-): Promise<CheckResult> {
-  const chosen = Array.from({ length: Math.min(count, cells.length) }, (_, i) =>
-    Math.floor(((i + 0.5) * cells.length) / count),
-  );
-  for (const i of new Set(chosen)) {
-    const { row } = await singleCell(model, pair, cells[i]!);
-    const check = verdict(`cell ${i} at ${cells[i]![0]!.site}`, result.cells[i]!, row);
-    if (!check.ok) return { ...check, name: "exact check" };
-  }
-  return { name: "exact check", ok: true, detail: `${new Set(chosen).size} cells, same bits alone` };
 }

@@ -148,7 +148,11 @@ describe("with a device", () => {
       withEdit({ head: "each" }),
       /has no head axis, so head "each" matches nothing/,
     ],
-    ["an unknown answer", { ...withEdit({}), answers: ["red", "☃"] }, /does not know "☃"; choose another word/],
+    [
+      "an unknown answer",
+      { ...withEdit({}), answers: ["red", "☃"] },
+      /answer "☃": the vocabulary does not know it; choose another word/,
+    ],
     ["two answers that are one", { ...withEdit({}), answers: ["red", "red"] }, /start with the same token/],
     ["an answer id too large", { ...withEdit({}), answers: [3, 999] }, /got id 999, the vocabulary ends at 240/],
     [

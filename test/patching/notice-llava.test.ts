@@ -38,6 +38,23 @@ const cases = originalCases("llava").flatMap((one) => [
   { ...one, compat: "corrected" as const, defects: corrected },
 ]);
 
+test("D6: the original patches nothing but mlp_block and attention_block", async () => {
+  const { row, mode } = cases[0]!;
+  const pair = await pairOf(model, row, mode, upstream);
+  const places = originalPlaces(model, pair, sampleOf(row), upstream);
+  for (const kind of ["output", "embed", "language_model.model.layers.*.mlp.hidden"]) {
+    const swept = sweepSample(model, pair, [resolveKind(model, kind)], {
+      heads: "none",
+      ...places,
+      compat: "upstream",
+      minDenominator: 0,
+    });
+    await expect(swept, kind).rejects.toThrow(
+      /the original patches only mlp_block and attention_block of LLaVA \(D6\)/,
+    );
+  }
+});
+
 test.for(cases)(
   "row $index, $mode corruption, $compat: p within 2e-5, logit difference 2e-4, effect 1e-3",
   async ({ row, index, mode, compat, defects }) => {

@@ -67,6 +67,26 @@ describe.each(tiers)("a sweep of LLaVA on tier $tier", ({ tier }) => {
       expect((await singleCell(model, pair, cells[i]!)).row, cells[i]![0]!.site).toEqual(whole.cells[i]);
   });
 
+  test("what lies behind all that the answer reads changes nothing, in any chunk", async () => {
+    const cells = [
+      ...cellsOf("vision_tower.vision_model.encoder.layers.4", 7),
+      ...cellsOf("vision_tower.vision_model.encoder.layers.4.mlp", 9),
+    ];
+    for (const options of [{}, { chunk: 1 }]) {
+      const { cells: rows, corrupt } = await sweepPair(model, pair, cells, options);
+      for (const row of rows) expect(row).toEqual(corrupt);
+    }
+  });
+
+  test("a forward that fails gives back what was captured", async () => {
+    await sweepPair(model, pair, text());
+    const { bytes } = gpu;
+    const broken = { ...pair.other, imageKey: "cut", pixels: new Float32Array(3) };
+    for (let i = 0; i < 3; i++)
+      await expect(sweepPair(model, pair, text(), { runs: new Map([["cut", broken]]) })).rejects.toThrow(/expected/);
+    expect(gpu.bytes).toBeLessThanOrEqual(bytes * 1.01);
+  });
+
   test("the tokens before the first patched one are left out", async () => {
     const flop = async (cells: Cell[]) => {
       await sweepPair(model, pair, cells); // so that picture and prompts are known

@@ -41,7 +41,7 @@ export function settings(change: Partial<RunSettings> = {}): RunSettings {
     format: 1,
     package_version: "0.1.0",
     model: { name: "blip-mini", config_sha256: "c".repeat(64), weights_sha256: "a1".repeat(32) },
-    data: { path: "data/miniature/samples.csv", sha256: "d".repeat(64), samples: rows.length },
+    data: { path: "data/miniature/samples.csv", sha256: "d".repeat(64), samples: rows.length, rows: "e".repeat(64) },
     adapter: { name: "SwiftShader Device (Subzero)", backend: "vulkan", tier: "D" },
     tasks: ["facial_expressions", "mit_states", "svo_probes"],
     modes: ["image", "text"],

@@ -1,0 +1,79 @@
+/** Which cells share a batch. */
+import { size } from "../kernels/tensor.ts";
+import type { Model } from "../models/model.ts";
+import type { Cell } from "./cell.ts";
+import { length } from "./positions.ts";
+import type { Prefixes } from "./prefix.ts";
+import type { Pair } from "./sweep.ts";
+
+export interface Chunk {
+  /** Numbers of cells. */
+  readonly chunk: readonly number[];
+  readonly single: ReadonlySet<string>;
+}
+
+/**
+ * Cells that leave out about as many tokens share a chunk, else those of late layers, and those whose variants may start
+ * as single tokens; at least one chunk.
+ */
+export function chunksOf(model: Model, pair: Pair, cells: readonly Cell[], prefix: Prefixes, given?: number): Chunk[] {
+  const depths = cellDepths(model, cells);
+  const firsts = cells.map((cell) => prefix.ofBase([cell]));
+  const single = new Set(model.sites.filter((site) => site.single === true).map(({ name }) => name));
+  const wholeOnly = new Set(model.sites.filter((site) => site.single === false).map(({ name }) => name));
+  const needsRows = (cell: number) => cells[cell]!.some(({ site }) => wholeOnly.has(site));
+  const chunks: Chunk[] = [];
+  const tokens = length(pair.base);
+  const cut = (own: readonly number[], sites: ReadonlySet<string>) => {
+    if (own.length === 0) return;
+    const names = own.map((cell) => cells[cell]!);
+    const step = given ?? chunkSize(model, pair, names, prefix.ofBase(names), sites.size === 0);
+    for (let first = 0; first < own.length; ) {
+      const reach = firsts[own[first]!]! + (tokens - firsts[own[first]!]!) / 16;
+      let end = first + 1;
+      while (end < own.length && end - first < step && firsts[own[end]!]! <= reach) end++;
+      chunks.push({ chunk: own.slice(first, end), single: sites });
+      first = end;
+    }
+  };
+  const causal = pair.base.picture !== undefined;
+  const order = (a: number, b: number) =>
+    causal ? firsts[a]! - firsts[b]! || a - b : depths[a]! - depths[b]! || a - b;
+  const all = [...cells.keys()].sort(order);
+  for (const rows of [false, true]) {
+    cut(
+      all.filter((cell) => needsRows(cell) === rows),
+      rows ? new Set() : single,
+    );
+  }
+  return chunks.length > 0 ? chunks : [{ chunk: [], single }];
+}
+
+/** Where in the forward each cell's first edit lies. */
+function cellDepths(model: Model, cells: readonly Cell[]): number[] {
+  const place = new Map(model.sites.map(({ name }, i) => [name, i]));
+  return cells.map((cell) => Math.min(...cell.map(({ site }) => place.get(site)!)));
+}
+
+/**
+ * A batch keeps about ten activations of its widest kind at a time, each of so many bytes at the most, or of one binding.
+ * Software adapters are faster while these fit into the processor's caches.
+ */
+const BATCH_BYTES = { B: 256 * 2 ** 20, D: 16 * 2 ** 20 };
+
+/** `rows`: keys and values of the picture may have rows too. */
+function chunkSize(model: Model, pair: Pair, cells: readonly Cell[], firstToken: number, rows: boolean): number {
+  const shapes = model.shapes(pair.base.ids.length, firstToken);
+  const first = cellDepths(model, cells).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const watched = new Set(cells.flat().map(({ site }) => site));
+  const rowBytes = model.sites.slice(first).map(({ name, axes, single }) => {
+    const shape = shapes.get(name)!;
+    const ofPicture = single === false && axes === "head token dim";
+    if (name.endsWith(".result") || (ofPicture && !rows)) return 0; // made alone; one row for all
+    const all = axes !== "token vocab" || watched.has(name);
+    return 4 * (all ? size(shape) : shape.at(-1)!); // logits of the answer position only, unless a cell wants them all
+  });
+  const { tier, maxBindingBytes } = model.gpu.info;
+  const bytes = Math.min(BATCH_BYTES[tier], maxBindingBytes);
+  return Math.max(1, Math.floor(bytes / Math.max(...rowBytes)) - 1);
+}
