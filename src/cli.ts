@@ -24,6 +24,9 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<{
     summary: "choose the samples of a study among the answered rows",
     load: async () => ({ command: (await import("./cli/dataset.ts")).select }),
   },
+  study: { summary: "from an original's folders to circuits, in one command", load: () => import("./cli/study.ts") },
+  merge: { summary: "join the shards of a sweep", load: () => import("./cli/merge.ts") },
+  slurm: { summary: "print a script that sweeps in shards on Slurm", load: () => import("./cli/slurm.ts") },
   circuits: { summary: "name the heads that carry the answers of runs", load: () => import("./cli/circuits.ts") },
   import: {
     summary: "read a result file of the original (.pkl), running nothing in it",
@@ -85,7 +88,8 @@ async function main(argv: string[]): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupt.abort());
+  process.once("SIGINT", () => interrupt.abort()); // the second one ends the process
+  process.on("SIGTERM", () => interrupt.abort()); // comes twice where a scheduler tells the shell and its children
   try {
     return await command.run(readArguments(name, command, rest), interrupt.signal);
   } catch (error) {

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { readArguments } from "../../src/cli/command.ts";
 import { command } from "../../src/cli/slurm.ts";
 import { command as sweepCommand } from "../../src/cli/sweep.ts";
@@ -13,26 +13,14 @@ import { expectUserError, notice } from "./command-line.ts";
 const root = mkdtempSync(join(tmpdir(), "notice-slurm-"));
 afterAll(() => rmSync(root, { recursive: true }));
 const study = ["--task", "mit_states", "--data", "data/miniature/samples.csv", "--samples", "5"];
-const sweep = ["blip-mini", ...study, "--mode", "image,text", "--kind", "crossattention_block"];
 const heads = ["--heads", "0,2", "--positions", "answer", "--head-positions", "answer"];
+const sweep = ["blip-mini", ...study, "--mode", "image,text", "--kind", "crossattention_block", ...heads];
 
-/** Prints the script into a file, and lets bash read it. */
-async function jobScript(out: string, jobs: number): Promise<string> {
-  const { code, stdout, stderr } = await notice(["slurm", ...sweep, ...heads, "--out", out, "--jobs", String(jobs)]);
-  expect(code, stderr).toBe(0);
-  const path = join(root, `job-${jobs}.sh`);
-  writeFileSync(path, stdout);
-  expect(spawnSync("bash", ["-n", path], { encoding: "utf8" }).stderr).toBe("");
-  return path;
-}
-
-/** `bash job.sh ROLE`, as Slurm would start it. */
-async function run(script: string, role: string, id = 0, count = 1, interrupt = false) {
-  const env = { SLURM_ARRAY_TASK_ID: id, SLURM_ARRAY_TASK_COUNT: count, SLURM_ARRAY_TASK_MIN: 0 };
-  const texts = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)]));
-  const child = spawn("bash", [script, role], { env: { ...process.env, ...texts }, stdio: ["ignore", "pipe", "pipe"] });
+/** `bash job.sh ROLE`, as Slurm would start it; `interrupt` as it does near the limit of time, to the end. */
+async function run(script: string, role: string, id = 0, interrupt = false) {
+  const env = { SLURM_ARRAY_TASK_ID: String(id), SLURM_ARRAY_TASK_COUNT: "4", SLURM_ARRAY_TASK_MIN: "0" };
+  const child = spawn("bash", [script, role], { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
-  child.stdout.resume();
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     said += text;
     if (interrupt && /\d of \d+ sweeps/.test(said)) child.kill("SIGTERM");
@@ -41,40 +29,40 @@ async function run(script: string, role: string, id = 0, count = 1, interrupt = 
   return { code, said };
 }
 
-let expected: Map<string, Buffer>;
-
-beforeAll(async () => {
-  const { code, stderr } = await notice(["sweep", ...sweep, ...heads, "--out", join(root, "whole")]);
+/** Prints the script into a file, and lets bash read it. */
+async function jobScript(out: string): Promise<string> {
+  const { code, stdout, stderr } = await notice(["slurm", ...sweep, "--out", out, "--jobs", "4"]);
   expect(code, stderr).toBe(0);
-  expected = filesOf(join(root, "whole"));
-});
-
-/** Beside the shards' folders the merged run is the whole one. */
-function expectWhole(folder: string): void {
-  const files = [...filesOf(folder)].filter(([name]) => !name.startsWith("shard-"));
-  expect(files.map(([name]) => name)).toEqual([...expected.keys()]);
-  for (const [name, bytes] of files) expect(bytes.equals(expected.get(name)!), name).toBe(true);
+  const path = join(root, "job.sh");
+  writeFileSync(path, stdout);
+  expect(spawnSync("bash", ["-n", path], { encoding: "utf8" }).stderr).toBe("");
+  return path;
 }
 
-test("four array tasks and their merge give the bytes of the run in one piece", async () => {
+test("four array tasks, one ended by SIGTERM and queued again, and their merge give the bytes of one piece", async () => {
+  const whole = join(root, "whole");
   const out = join(root, "it's $HOME");
-  const script = await jobScript(out, 4);
-  const some = await Promise.all([0, 1].map((id) => run(script, "shard", id, 4)));
-  expect(some.map(({ code }) => code)).toEqual([0, 0]);
-  const others = await Promise.all([2, 3].map((id) => run(script, "shard", id, 4)));
-  expect(others.map(({ code }) => code)).toEqual([0, 0]);
-  expect((await run(script, "merge")).code).toBe(0);
-  expectWhole(out);
-});
-
-test("SIGTERM ends a task with 130; the same task goes on", async () => {
-  const out = join(root, "stopped");
-  const script = await jobScript(out, 1);
-  const { code, said } = await run(script, "shard", 0, 1, true);
-  expect([code, said]).toEqual([130, expect.stringMatching(/interrupted; the same command goes on from here\n$/)]);
-  expect((await run(script, "shard")).code).toBe(0);
-  expect((await run(script, "merge")).code).toBe(0);
-  expectWhole(out);
+  const script = await jobScript(out);
+  const [stopped, { code, stderr }] = await Promise.all([
+    run(script, "shard", 3, true),
+    notice(["sweep", ...sweep, "--out", whole]),
+  ]);
+  expect(code, stderr).toBe(0);
+  expect(stopped.said).toMatch(/interrupted; the same command goes on from here\n$/);
+  expect(stopped.code).toBe(130);
+  for (const pair of [
+    [0, 1],
+    [2, 3],
+  ]) {
+    const tasks = await Promise.all(pair.map((id) => run(script, "shard", id)));
+    for (const { code, said } of tasks) expect(code, said).toBe(0);
+  }
+  const merged = await run(script, "merge");
+  expect(merged.code, merged.said).toBe(0);
+  const files = new Map([...filesOf(out)].filter(([name]) => !name.startsWith("shard-")));
+  const expected = filesOf(whole);
+  expect([...files.keys()]).toEqual([...expected.keys()]);
+  for (const [name, bytes] of files) expect(bytes.equals(expected.get(name)!), name).toBe(true);
 });
 
 const given = ["blip-mini", "--task", "mit_states", "--mode", "text", "--kind", "output", "--out", "x"];

@@ -28,7 +28,7 @@ beforeAll(async () => {
   const file = await readDataFile(dataFile.pathname);
   const made = records(5, SAMPLES, kinds);
   all = made.map((record) => ({ ...record, key: file.rows[record.sample]!.key }));
-  base = settings({ kinds, data: { path: file.path, sha256: file.sha256, samples: SAMPLES } });
+  base = settings({ kinds, data: { ...settings().data, path: file.path, sha256: file.sha256, samples: SAMPLES } });
   expect(all.some((record) => "failed" in record)).toBe(true);
 });
 
