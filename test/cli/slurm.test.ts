@@ -39,31 +39,35 @@ async function jobScript(out: string): Promise<string> {
   return path;
 }
 
-test("four array tasks, one ended by SIGTERM and queued again, and their merge give the bytes of one piece", async () => {
-  const whole = join(root, "whole");
-  const out = join(root, "it's $HOME");
-  const script = await jobScript(out);
-  const [stopped, { code, stderr }] = await Promise.all([
-    run(script, "shard", 3, true),
-    notice(["sweep", ...sweep, "--out", whole]),
-  ]);
-  expect(code, stderr).toBe(0);
-  expect(stopped.said).toMatch(/interrupted; the same command goes on from here\n$/);
-  expect(stopped.code).toBe(130);
-  for (const pair of [
-    [0, 1],
-    [2, 3],
-  ]) {
-    const tasks = await Promise.all(pair.map((id) => run(script, "shard", id)));
-    for (const { code, said } of tasks) expect(code, said).toBe(0);
-  }
-  const merged = await run(script, "merge");
-  expect(merged.code, merged.said).toBe(0);
-  const files = new Map([...filesOf(out)].filter(([name]) => !name.startsWith("shard-")));
-  const expected = filesOf(whole);
-  expect([...files.keys()]).toEqual([...expected.keys()]);
-  for (const [name, bytes] of files) expect(bytes.equals(expected.get(name)!), name).toBe(true);
-});
+/** Half a minute: only in `npm run test:long`. */
+test.runIf(process.env.NOTICE_LONG)(
+  "four array tasks, one ended by SIGTERM and queued again, and their merge give the bytes of one piece",
+  async () => {
+    const whole = join(root, "whole");
+    const out = join(root, "it's $HOME");
+    const script = await jobScript(out);
+    const [stopped, { code, stderr }] = await Promise.all([
+      run(script, "shard", 3, true),
+      notice(["sweep", ...sweep, "--out", whole]),
+    ]);
+    expect(code, stderr).toBe(0);
+    expect(stopped.said).toMatch(/interrupted; the same command goes on from here\n$/);
+    expect(stopped.code).toBe(130);
+    for (const pair of [
+      [0, 1],
+      [2, 3],
+    ]) {
+      const tasks = await Promise.all(pair.map((id) => run(script, "shard", id)));
+      for (const { code, said } of tasks) expect(code, said).toBe(0);
+    }
+    const merged = await run(script, "merge");
+    expect(merged.code, merged.said).toBe(0);
+    const files = new Map([...filesOf(out)].filter(([name]) => !name.startsWith("shard-")));
+    const expected = filesOf(whole);
+    expect([...files.keys()]).toEqual([...expected.keys()]);
+    for (const [name, bytes] of files) expect(bytes.equals(expected.get(name)!), name).toBe(true);
+  },
+);
 
 const given = ["blip-mini", "--task", "mit_states", "--mode", "text", "--kind", "output", "--out", "x"];
 
