@@ -41,27 +41,23 @@ test("says of each step in a line what it came to", () =>
   "
 `));
 
-/** Only in `npm run test:long`, for time. */
-test.runIf(process.env.NOTICE_LONG)(
-  "killed while it answers and while it sweeps, it goes on to the same bytes; given again it does nothing",
-  async () => {
-    for (const moment of [/1 of \d+ rows/, /1 of 4 sweeps/]) {
-      const { code } = await notice(study("--samples", "2"), {
-        watch(child, said) {
-          if (moment.test(said)) child.kill("SIGKILL");
-        },
-      });
-      expect(code).toBeNull();
-    }
-    const resumed = await notice(study("--samples", "2"));
-    expect(resumed.code, resumed.stderr).toBe(0);
-    expect(resumed.stderr).not.toMatch(/1 of 4 sweeps/);
-    expectSameFiles(out, expected);
-    const again = await notice(study("--samples", "2"));
-    expect(again.stdout.match(/, unchanged\n/g)).toHaveLength(5);
-    expectSameFiles(out, expected);
-  },
-);
+test("killed while it answers and while it sweeps, it goes on to the same bytes; given again it does nothing", async () => {
+  for (const moment of [/1 of \d+ rows/, /1 of 4 sweeps/]) {
+    const { code } = await notice(study("--samples", "2"), {
+      watch(child, said) {
+        if (moment.test(said)) child.kill("SIGKILL");
+      },
+    });
+    expect(code).toBeNull();
+  }
+  const resumed = await notice(study("--samples", "2"));
+  expect(resumed.code, resumed.stderr).toBe(0);
+  expect(resumed.stderr).not.toMatch(/1 of 4 sweeps/);
+  expectSameFiles(out, expected);
+  const again = await notice(study("--samples", "2"));
+  expect(again.stdout.match(/, unchanged\n/g)).toHaveLength(5);
+  expectSameFiles(out, expected);
+});
 
 test("what a change concerns is made anew, and what took long is set aside", async () => {
   const folder = join(out, "mit_states", "blip-mini");

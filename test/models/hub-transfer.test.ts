@@ -1,5 +1,5 @@
 /** Faults of the line while a file comes: cut, silent, slow, damaged, other bytes than before. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { shelfOf } from "../../src/models/hub-cache.ts";
@@ -120,7 +120,8 @@ test.for<[string, Fault]>([
   ofWeights((nth) => (nth === 0 ? fault : undefined));
   const abort = new AbortController();
   const stopped = expect(download({ signal: abort.signal })).rejects.toThrow("enough");
-  while (hub.sent < size / 4) await new Promise((wake) => setTimeout(wake, 10));
+  const arrived = () => statSync(`${blob(weights)}.incomplete`, { throwIfNoEntry: false })?.size ?? 0;
+  while (hub.sent < size / 4 || arrived() === 0) await new Promise((wake) => setTimeout(wake, 10));
   const started = performance.now();
   abort.abort(new Error("enough"));
   await stopped;
