@@ -6,6 +6,7 @@
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
+// use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 // use lib/half.wgsl
 

@@ -6,6 +6,7 @@
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
+// use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;

@@ -5,6 +5,8 @@
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
 // use lib/tile.wgsl
+// use lib/matmul-tiles.wgsl
+// use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 // use lib/nf4.wgsl
 
@@ -37,12 +39,6 @@ fn levels(codes: vec4u) -> vec4f {
   return vec4f(level(code.x), level(code.y), level(code.z), level(code.w));
 }
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
-}
-
 fn code_texel(texel: u32, k: u32) -> vec4u {
   return textureLoad(weight, vec2u(texel, nf4_word(within(k))), 0);
 }
@@ -64,21 +60,9 @@ fn columns(codes: vec4u, texel: u32, k: u32, block: vec4f) -> vec4f {
   return levels(codes) * scales(texel, k);
 }
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
-
-// SG inputs from k on, their codes from the lowest bits up. Beyond K the rows are zero.
+// SG inputs from k on, their codes from the lowest bits up.
 fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, codes: vec4u, scale: vec4f, k: u32, lane: u32) {
-  let mine = within(k + lane);
-  var a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (K % K_BLOCK != 0u) {
-    let inside = select(0.0, 1.0, k + lane < K);
-    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-  }
+  let a = rows_at(starts, k + lane);
   accumulate_0(block, a, columns(codes >> vec4u(0u), texel, k + 0u, scale));
   accumulate_1(block, a, columns(codes >> vec4u(4u), texel, k + 1u, scale));
   accumulate_2(block, a, columns(codes >> vec4u(8u), texel, k + 2u, scale));
@@ -91,65 +75,16 @@ fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, codes: vec4u, sc
   }
 }
 
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+  let scale = scales(texel, k);
+  let near = code_texel(texel, k);
+  let far = code_texel(texel, k + 8u);
+  step(block, starts, texel, near, scale, k, lane);
+  if (SG < 8u) { step(block, starts, texel, near >> vec4u(16u), scale, k + SG, lane); }
+  step(block, starts, texel, far, scale, k + 8u, lane);
+  if (SG < 8u) { step(block, starts, texel, far >> vec4u(16u), scale, k + 8u + SG, lane); }
 }
 
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
-  let texels = (params.n + 3u) / 4u;
-  let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
-  let row = ROWS * (tile % row_tiles);
-  let own = tile / row_tiles * SG + lane;
-  let texel = min(own, texels - 1u);
-  let starts = Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
+fn prepare(lane: u32) {
   held = vec2f(NF4_LEVELS[lane & 7u], NF4_LEVELS[8u + (lane & 7u)]);
-  var total = Tile();
-  for (var k = 0u; k < K; k += K_BLOCK) {
-    var block = Tile();
-    let scale = scales(texel, k);
-    let near = code_texel(texel, k);
-    let far = code_texel(texel, k + 8u);
-    step(&block, starts, texel, near, scale, k, lane);
-    if (SG < 8u) { step(&block, starts, texel, near >> vec4u(16u), scale, k + SG, lane); }
-    step(&block, starts, texel, far, scale, k + 8u, lane);
-    if (SG < 8u) { step(&block, starts, texel, far >> vec4u(16u), scale, k + 8u + SG, lane); }
-    add_block(&total, &block);
-  }
-  if (own >= texels) { return; }
-  let first = 4u * own;
-  var b = vec4f();
-  if (BIAS) {
-    let last = params.n - 1u;
-    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
-  }
-  store(row + 0u, first, total.r0 + b);
-  store(row + 1u, first, total.r1 + b);
-  store(row + 2u, first, total.r2 + b);
-  store(row + 3u, first, total.r3 + b);
-  store(row + 4u, first, total.r4 + b);
-  store(row + 5u, first, total.r5 + b);
-  store(row + 6u, first, total.r6 + b);
-  store(row + 7u, first, total.r7 + b);
-  store(row + 8u, first, total.r8 + b);
-  store(row + 9u, first, total.r9 + b);
-  store(row + 10u, first, total.r10 + b);
-  store(row + 11u, first, total.r11 + b);
-  store(row + 12u, first, total.r12 + b);
-  store(row + 13u, first, total.r13 + b);
-  store(row + 14u, first, total.r14 + b);
-  store(row + 15u, first, total.r15 + b);
 }

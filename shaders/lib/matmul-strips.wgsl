@@ -1,14 +1,6 @@
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
 // The kernel brings x, bias, y, params, K, BIAS, SG, and `weights`, which reads a block of inputs.
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
-}
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
-
 fn starts_of(row: u32) -> StripStarts {
   return StripStarts(
     vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
@@ -24,16 +16,6 @@ fn rows_at(starts: StripStarts, k: u32) -> StripRows {
   if (K % K_BLOCK == 0u) { return StripRows(a, b); }
   let inside = select(0.0, 1.0, k < K);
   return StripRows(a * inside, b * inside);
-}
-
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 fn store_strip(row: u32, first: u32, b: vec4f, s: Strip) {
@@ -76,11 +58,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
   if (own >= texels) { return; }
   let first = 4u * own;
-  var b = vec4f();
-  if (BIAS) {
-    let last = params.n - 1u;
-    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
-  }
+  let b = bias_of(first);
   store_strip(row, first, b, total_0);
   store_strip(row + STRIP, first, b, total_1);
   store_strip(row + 2u * STRIP, first, b, total_2);

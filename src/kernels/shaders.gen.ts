@@ -1757,6 +1757,7 @@ requires immediate_address_space;
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
+// use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 // use lib/half.wgsl
 
@@ -1944,14 +1945,6 @@ fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
 // The kernel brings x, bias, y, params, K, BIAS, SG, and \`weights\`, which reads a block of inputs.
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
-}
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
-
 fn starts_of(row: u32) -> StripStarts {
   return StripStarts(
     vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
@@ -1967,16 +1960,6 @@ fn rows_at(starts: StripStarts, k: u32) -> StripRows {
   if (K % K_BLOCK == 0u) { return StripRows(a, b); }
   let inside = select(0.0, 1.0, k < K);
   return StripRows(a * inside, b * inside);
-}
-
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 fn store_strip(row: u32, first: u32, b: vec4f, s: Strip) {
@@ -2019,14 +2002,38 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
   if (own >= texels) { return; }
   let first = 4u * own;
-  var b = vec4f();
-  if (BIAS) {
-    let last = params.n - 1u;
-    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
-  }
+  let b = bias_of(first);
   store_strip(row, first, b, total_0);
   store_strip(row + STRIP, first, b, total_1);
   store_strip(row + 2u * STRIP, first, b, total_2);
+}
+
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
+// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(first: u32) -> vec4f {
+  if (!BIAS) { return vec4f(); }
+  let last = params.n - 1u;
+  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -2071,6 +2078,7 @@ requires immediate_address_space;
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
+// use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -2242,14 +2250,6 @@ fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
 // The kernel brings x, bias, y, params, K, BIAS, SG, and \`weights\`, which reads a block of inputs.
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
-}
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
-
 fn starts_of(row: u32) -> StripStarts {
   return StripStarts(
     vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
@@ -2265,16 +2265,6 @@ fn rows_at(starts: StripStarts, k: u32) -> StripRows {
   if (K % K_BLOCK == 0u) { return StripRows(a, b); }
   let inside = select(0.0, 1.0, k < K);
   return StripRows(a * inside, b * inside);
-}
-
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 fn store_strip(row: u32, first: u32, b: vec4f, s: Strip) {
@@ -2317,14 +2307,38 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
   if (own >= texels) { return; }
   let first = 4u * own;
-  var b = vec4f();
-  if (BIAS) {
-    let last = params.n - 1u;
-    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
-  }
+  let b = bias_of(first);
   store_strip(row, first, b, total_0);
   store_strip(row + STRIP, first, b, total_1);
   store_strip(row + 2u * STRIP, first, b, total_2);
+}
+
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
+// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(first: u32) -> vec4f {
+  if (!BIAS) { return vec4f(); }
+  let last = params.n - 1u;
+  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -2355,6 +2369,8 @@ requires immediate_address_space;
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
 // use lib/tile.wgsl
+// use lib/matmul-tiles.wgsl
+// use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 // use lib/half.wgsl
 
@@ -2370,12 +2386,6 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
-}
-
 // The weights of four neighbouring outputs for two inputs.
 struct Pair { even: vec4f, odd: vec4f, }
 
@@ -2388,21 +2398,9 @@ fn pair(texel: u32, word: u32) -> Pair {
   return Pair(vec4f(x.x, y.x, z.x, u.x), vec4f(x.y, y.y, z.y, u.y));
 }
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
-
-// SG inputs from k on. Beyond K the rows are zero.
+// SG inputs from k on.
 fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  let mine = within(k + lane);
-  var a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (K % K_BLOCK != 0u) {
-    let inside = select(0.0, 1.0, k + lane < K);
-    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-  }
+  let a = rows_at(starts, k + lane);
   let w0 = pair(texel, k / 2u + 0u);
   accumulate_0(block, a, w0.even);
   accumulate_1(block, a, w0.odd);
@@ -2419,66 +2417,16 @@ fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u3
   }
 }
 
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+  step(block, starts, texel, k, lane);
+  step(block, starts, texel, k + SG, lane);
+  if (SG < 8u) {
+    step(block, starts, texel, k + 2u * SG, lane);
+    step(block, starts, texel, k + 3u * SG, lane);
+  }
 }
 
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
-  let texels = (params.n + 3u) / 4u;
-  let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
-  let row = ROWS * (tile % row_tiles);
-  let own = tile / row_tiles * SG + lane;
-  let texel = min(own, texels - 1u);
-  let starts = Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
-  var total = Tile();
-  for (var k = 0u; k < K; k += K_BLOCK) {
-    var block = Tile();
-    step(&block, starts, texel, k, lane);
-    step(&block, starts, texel, k + SG, lane);
-    if (SG < 8u) {
-      step(&block, starts, texel, k + 2u * SG, lane);
-      step(&block, starts, texel, k + 3u * SG, lane);
-    }
-    add_block(&total, &block);
-  }
-  if (own >= texels) { return; }
-  let first = 4u * own;
-  var b = vec4f();
-  if (BIAS) {
-    let last = params.n - 1u;
-    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
-  }
-  store(row + 0u, first, total.r0 + b);
-  store(row + 1u, first, total.r1 + b);
-  store(row + 2u, first, total.r2 + b);
-  store(row + 3u, first, total.r3 + b);
-  store(row + 4u, first, total.r4 + b);
-  store(row + 5u, first, total.r5 + b);
-  store(row + 6u, first, total.r6 + b);
-  store(row + 7u, first, total.r7 + b);
-  store(row + 8u, first, total.r8 + b);
-  store(row + 9u, first, total.r9 + b);
-  store(row + 10u, first, total.r10 + b);
-  store(row + 11u, first, total.r11 + b);
-  store(row + 12u, first, total.r12 + b);
-  store(row + 13u, first, total.r13 + b);
-  store(row + 14u, first, total.r14 + b);
-  store(row + 15u, first, total.r15 + b);
-}
+fn prepare(lane: u32) {}
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
@@ -2671,6 +2619,94 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r13 += (*block).r13;
   (*total).r14 += (*block).r14;
   (*total).r15 += (*block).r15;
+}
+
+// The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
+// The kernel brings SG, \`prepare\`, which readies a lane, and \`add_inputs\`, which adds a block of inputs to a tile.
+
+// A lane's input of each row. Beyond K the rows are zero.
+fn rows_at(starts: Starts, k: u32) -> Rows {
+  let mine = within(k);
+  let a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (K % K_BLOCK == 0u) { return a; }
+  let inside = select(0.0, 1.0, k < K);
+  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
+  let row = ROWS * (tile % row_tiles);
+  let own = tile / row_tiles * SG + lane;
+  let texel = min(own, texels - 1u);
+  let starts = Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
+  );
+  prepare(lane);
+  var total = Tile();
+  for (var k = 0u; k < K; k += K_BLOCK) {
+    var block = Tile();
+    add_inputs(&block, starts, texel, k, lane);
+    add_block(&total, &block);
+  }
+  if (own >= texels) { return; }
+  let first = 4u * own;
+  let b = bias_of(first);
+  store(row + 0u, first, total.r0 + b);
+  store(row + 1u, first, total.r1 + b);
+  store(row + 2u, first, total.r2 + b);
+  store(row + 3u, first, total.r3 + b);
+  store(row + 4u, first, total.r4 + b);
+  store(row + 5u, first, total.r5 + b);
+  store(row + 6u, first, total.r6 + b);
+  store(row + 7u, first, total.r7 + b);
+  store(row + 8u, first, total.r8 + b);
+  store(row + 9u, first, total.r9 + b);
+  store(row + 10u, first, total.r10 + b);
+  store(row + 11u, first, total.r11 + b);
+  store(row + 12u, first, total.r12 + b);
+  store(row + 13u, first, total.r13 + b);
+  store(row + 14u, first, total.r14 + b);
+  store(row + 15u, first, total.r15 + b);
+}
+
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
+// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(first: u32) -> vec4f {
+  if (!BIAS) { return vec4f(); }
+  let last = params.n - 1u;
+  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -2714,6 +2750,8 @@ requires immediate_address_space;
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
 // use lib/tile.wgsl
+// use lib/matmul-tiles.wgsl
+// use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 // use lib/nf4.wgsl
 
@@ -2746,12 +2784,6 @@ fn levels(codes: vec4u) -> vec4f {
   return vec4f(level(code.x), level(code.y), level(code.z), level(code.w));
 }
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
-}
-
 fn code_texel(texel: u32, k: u32) -> vec4u {
   return textureLoad(weight, vec2u(texel, nf4_word(within(k))), 0);
 }
@@ -2773,21 +2805,9 @@ fn columns(codes: vec4u, texel: u32, k: u32, block: vec4f) -> vec4f {
   return levels(codes) * scales(texel, k);
 }
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
-
-// SG inputs from k on, their codes from the lowest bits up. Beyond K the rows are zero.
+// SG inputs from k on, their codes from the lowest bits up.
 fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, codes: vec4u, scale: vec4f, k: u32, lane: u32) {
-  let mine = within(k + lane);
-  var a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (K % K_BLOCK != 0u) {
-    let inside = select(0.0, 1.0, k + lane < K);
-    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-  }
+  let a = rows_at(starts, k + lane);
   accumulate_0(block, a, columns(codes >> vec4u(0u), texel, k + 0u, scale));
   accumulate_1(block, a, columns(codes >> vec4u(4u), texel, k + 1u, scale));
   accumulate_2(block, a, columns(codes >> vec4u(8u), texel, k + 2u, scale));
@@ -2800,67 +2820,18 @@ fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, codes: vec4u, sc
   }
 }
 
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+  let scale = scales(texel, k);
+  let near = code_texel(texel, k);
+  let far = code_texel(texel, k + 8u);
+  step(block, starts, texel, near, scale, k, lane);
+  if (SG < 8u) { step(block, starts, texel, near >> vec4u(16u), scale, k + SG, lane); }
+  step(block, starts, texel, far, scale, k + 8u, lane);
+  if (SG < 8u) { step(block, starts, texel, far >> vec4u(16u), scale, k + 8u + SG, lane); }
 }
 
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
-  let texels = (params.n + 3u) / 4u;
-  let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
-  let row = ROWS * (tile % row_tiles);
-  let own = tile / row_tiles * SG + lane;
-  let texel = min(own, texels - 1u);
-  let starts = Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
+fn prepare(lane: u32) {
   held = vec2f(NF4_LEVELS[lane & 7u], NF4_LEVELS[8u + (lane & 7u)]);
-  var total = Tile();
-  for (var k = 0u; k < K; k += K_BLOCK) {
-    var block = Tile();
-    let scale = scales(texel, k);
-    let near = code_texel(texel, k);
-    let far = code_texel(texel, k + 8u);
-    step(&block, starts, texel, near, scale, k, lane);
-    if (SG < 8u) { step(&block, starts, texel, near >> vec4u(16u), scale, k + SG, lane); }
-    step(&block, starts, texel, far, scale, k + 8u, lane);
-    if (SG < 8u) { step(&block, starts, texel, far >> vec4u(16u), scale, k + 8u + SG, lane); }
-    add_block(&total, &block);
-  }
-  if (own >= texels) { return; }
-  let first = 4u * own;
-  var b = vec4f();
-  if (BIAS) {
-    let last = params.n - 1u;
-    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
-  }
-  store(row + 0u, first, total.r0 + b);
-  store(row + 1u, first, total.r1 + b);
-  store(row + 2u, first, total.r2 + b);
-  store(row + 3u, first, total.r3 + b);
-  store(row + 4u, first, total.r4 + b);
-  store(row + 5u, first, total.r5 + b);
-  store(row + 6u, first, total.r6 + b);
-  store(row + 7u, first, total.r7 + b);
-  store(row + 8u, first, total.r8 + b);
-  store(row + 9u, first, total.r9 + b);
-  store(row + 10u, first, total.r10 + b);
-  store(row + 11u, first, total.r11 + b);
-  store(row + 12u, first, total.r12 + b);
-  store(row + 13u, first, total.r13 + b);
-  store(row + 14u, first, total.r14 + b);
-  store(row + 15u, first, total.r15 + b);
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -3054,6 +3025,94 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r13 += (*block).r13;
   (*total).r14 += (*block).r14;
   (*total).r15 += (*block).r15;
+}
+
+// The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
+// The kernel brings SG, \`prepare\`, which readies a lane, and \`add_inputs\`, which adds a block of inputs to a tile.
+
+// A lane's input of each row. Beyond K the rows are zero.
+fn rows_at(starts: Starts, k: u32) -> Rows {
+  let mine = within(k);
+  let a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (K % K_BLOCK == 0u) { return a; }
+  let inside = select(0.0, 1.0, k < K);
+  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
+  let row = ROWS * (tile % row_tiles);
+  let own = tile / row_tiles * SG + lane;
+  let texel = min(own, texels - 1u);
+  let starts = Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
+  );
+  prepare(lane);
+  var total = Tile();
+  for (var k = 0u; k < K; k += K_BLOCK) {
+    var block = Tile();
+    add_inputs(&block, starts, texel, k, lane);
+    add_block(&total, &block);
+  }
+  if (own >= texels) { return; }
+  let first = 4u * own;
+  let b = bias_of(first);
+  store(row + 0u, first, total.r0 + b);
+  store(row + 1u, first, total.r1 + b);
+  store(row + 2u, first, total.r2 + b);
+  store(row + 3u, first, total.r3 + b);
+  store(row + 4u, first, total.r4 + b);
+  store(row + 5u, first, total.r5 + b);
+  store(row + 6u, first, total.r6 + b);
+  store(row + 7u, first, total.r7 + b);
+  store(row + 8u, first, total.r8 + b);
+  store(row + 9u, first, total.r9 + b);
+  store(row + 10u, first, total.r10 + b);
+  store(row + 11u, first, total.r11 + b);
+  store(row + 12u, first, total.r12 + b);
+  store(row + 13u, first, total.r13 + b);
+  store(row + 14u, first, total.r14 + b);
+  store(row + 15u, first, total.r15 + b);
+}
+
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
+// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(first: u32) -> vec4f {
+  if (!BIAS) { return vec4f(); }
+  let last = params.n - 1u;
+  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -3110,6 +3169,8 @@ requires immediate_address_space;
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
 // use lib/tile.wgsl
+// use lib/matmul-tiles.wgsl
+// use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -3124,32 +3185,14 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
-}
-
 // The weights of four neighbouring outputs for input k; beyond K they meet a zero.
 fn columns(texel: u32, k: u32) -> vec4f {
   return bitcast<vec4f>(textureLoad(weight, vec2u(texel, within(k)), 0));
 }
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
-
-// SG inputs from k on. Beyond K the rows are zero.
+// SG inputs from k on.
 fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  let mine = within(k + lane);
-  var a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (K % K_BLOCK != 0u) {
-    let inside = select(0.0, 1.0, k + lane < K);
-    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-  }
+  let a = rows_at(starts, k + lane);
   accumulate_0(block, a, columns(texel, k + 0u));
   accumulate_1(block, a, columns(texel, k + 1u));
   accumulate_2(block, a, columns(texel, k + 2u));
@@ -3162,66 +3205,16 @@ fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u3
   }
 }
 
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+  step(block, starts, texel, k, lane);
+  step(block, starts, texel, k + SG, lane);
+  if (SG < 8u) {
+    step(block, starts, texel, k + 2u * SG, lane);
+    step(block, starts, texel, k + 3u * SG, lane);
+  }
 }
 
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
-  let texels = (params.n + 3u) / 4u;
-  let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
-  let row = ROWS * (tile % row_tiles);
-  let own = tile / row_tiles * SG + lane;
-  let texel = min(own, texels - 1u);
-  let starts = Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
-  var total = Tile();
-  for (var k = 0u; k < K; k += K_BLOCK) {
-    var block = Tile();
-    step(&block, starts, texel, k, lane);
-    step(&block, starts, texel, k + SG, lane);
-    if (SG < 8u) {
-      step(&block, starts, texel, k + 2u * SG, lane);
-      step(&block, starts, texel, k + 3u * SG, lane);
-    }
-    add_block(&total, &block);
-  }
-  if (own >= texels) { return; }
-  let first = 4u * own;
-  var b = vec4f();
-  if (BIAS) {
-    let last = params.n - 1u;
-    b = vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
-  }
-  store(row + 0u, first, total.r0 + b);
-  store(row + 1u, first, total.r1 + b);
-  store(row + 2u, first, total.r2 + b);
-  store(row + 3u, first, total.r3 + b);
-  store(row + 4u, first, total.r4 + b);
-  store(row + 5u, first, total.r5 + b);
-  store(row + 6u, first, total.r6 + b);
-  store(row + 7u, first, total.r7 + b);
-  store(row + 8u, first, total.r8 + b);
-  store(row + 9u, first, total.r9 + b);
-  store(row + 10u, first, total.r10 + b);
-  store(row + 11u, first, total.r11 + b);
-  store(row + 12u, first, total.r12 + b);
-  store(row + 13u, first, total.r13 + b);
-  store(row + 14u, first, total.r14 + b);
-  store(row + 15u, first, total.r15 + b);
-}
+fn prepare(lane: u32) {}
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
@@ -3414,6 +3407,94 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r13 += (*block).r13;
   (*total).r14 += (*block).r14;
   (*total).r15 += (*block).r15;
+}
+
+// The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
+// The kernel brings SG, \`prepare\`, which readies a lane, and \`add_inputs\`, which adds a block of inputs to a tile.
+
+// A lane's input of each row. Beyond K the rows are zero.
+fn rows_at(starts: Starts, k: u32) -> Rows {
+  let mine = within(k);
+  let a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (K % K_BLOCK == 0u) { return a; }
+  let inside = select(0.0, 1.0, k < K);
+  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
+  let row = ROWS * (tile % row_tiles);
+  let own = tile / row_tiles * SG + lane;
+  let texel = min(own, texels - 1u);
+  let starts = Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
+  );
+  prepare(lane);
+  var total = Tile();
+  for (var k = 0u; k < K; k += K_BLOCK) {
+    var block = Tile();
+    add_inputs(&block, starts, texel, k, lane);
+    add_block(&total, &block);
+  }
+  if (own >= texels) { return; }
+  let first = 4u * own;
+  let b = bias_of(first);
+  store(row + 0u, first, total.r0 + b);
+  store(row + 1u, first, total.r1 + b);
+  store(row + 2u, first, total.r2 + b);
+  store(row + 3u, first, total.r3 + b);
+  store(row + 4u, first, total.r4 + b);
+  store(row + 5u, first, total.r5 + b);
+  store(row + 6u, first, total.r6 + b);
+  store(row + 7u, first, total.r7 + b);
+  store(row + 8u, first, total.r8 + b);
+  store(row + 9u, first, total.r9 + b);
+  store(row + 10u, first, total.r10 + b);
+  store(row + 11u, first, total.r11 + b);
+  store(row + 12u, first, total.r12 + b);
+  store(row + 13u, first, total.r13 + b);
+  store(row + 14u, first, total.r14 + b);
+  store(row + 15u, first, total.r15 + b);
+}
+
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
+// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(first: u32) -> vec4f {
+  if (!BIAS) { return vec4f(); }
+  let last = params.n - 1u;
+  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.

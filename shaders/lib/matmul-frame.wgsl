@@ -1,0 +1,27 @@
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
+// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+
+// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (K % K_BLOCK == 0u) { return k; }
+  return min(k, K - 1u);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(first: u32) -> vec4f {
+  if (!BIAS) { return vec4f(); }
+  let last = params.n - 1u;
+  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
