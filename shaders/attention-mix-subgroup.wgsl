@@ -1,6 +1,6 @@
 // Mixes the values by attention probability, for software adapters: z = probs v per head
 //
-//   probs [p_rows, HEADS, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, HEADS, DIM]
+//   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
 // One workgroup is one subgroup and makes 16 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
 // their values (`batches` is 1), the queries of all rows are one long list.
@@ -10,11 +10,11 @@
 // use lib/grid.wgsl
 
 override SG: u32;
-override HEADS: u32;
-override GROUP: u32;
-override DIM: u32;
 
-struct Params { p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32, }
+struct Params {
+  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32,
+}
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
@@ -23,7 +23,7 @@ var<immediate> params: Params;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
-  return ((flat / params.tokens * HEADS + head) * params.tokens + flat % params.tokens) * params.sources;
+  return ((flat / params.tokens * params.heads + head) * params.tokens + flat % params.tokens) * params.sources;
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
@@ -57,7 +57,7 @@ fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column:
 
 fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
   if (query >= params.queries) { return; }
-  let at = ((batch * params.tokens + query) * HEADS + head) * DIM + column;
+  let at = ((batch * params.tokens + query) * params.heads + head) * params.dim + column;
   z[at] = value.x;
   z[at + 1u] = value.y;
   z[at + 2u] = value.z;
@@ -67,14 +67,14 @@ fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
-  let column_tiles = (DIM + 4u * SG - 1u) / (4u * SG);
+  let column_tiles = (params.dim + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * column_tiles * HEADS * params.batches) { return; }
+  if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
   let own = 4u * (tile / query_tiles % column_tiles * SG + lane);
-  let column = min(own, DIM - 4u);
-  let head = tile / query_tiles / column_tiles % HEADS;
-  let batch = tile / query_tiles / column_tiles / HEADS;
+  let column = min(own, params.dim - 4u);
+  let head = tile / query_tiles / column_tiles % params.heads;
+  let batch = tile / query_tiles / column_tiles / params.heads;
   let first = row_of(batch, params.p_rows) * params.tokens;
   let memory_row = row_of(batch, params.v_rows);
   let starts = Starts(
@@ -86,15 +86,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total = Tile();
   for (var k = 0u; k < params.sources; k += K_BLOCK) {
     var block = Tile();
-    step(&block, starts, memory_row, head, column, k, lane);
-    step(&block, starts, memory_row, head, column, k + SG, lane);
-    if (SG < 8u) {
-      step(&block, starts, memory_row, head, column, k + 2u * SG, lane);
-      step(&block, starts, memory_row, head, column, k + 3u * SG, lane);
+    if (SG < 8u) { // no slower than written out, and compiled in half the time
+      for (var s = 0u; s < K_BLOCK; s += SG) { step(&block, starts, memory_row, head, column, k + s, lane); }
+    } else {
+      step(&block, starts, memory_row, head, column, k, lane);
+      step(&block, starts, memory_row, head, column, k + SG, lane);
     }
     add_block(&total, &block);
   }
-  if (own >= DIM) { return; }
+  if (own >= params.dim) { return; }
   store(batch, query + 0u, head, own, total.r0);
   store(batch, query + 1u, head, own, total.r1);
   store(batch, query + 2u, head, own, total.r2);

@@ -1,6 +1,6 @@
 // Mixes the values by attention probability, for GPUs: z = probs v per head
 //
-//   probs [p_rows, HEADS, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, HEADS, DIM]
+//   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
 // One invocation an element; neighbouring invocations read neighbouring values. The sum has two levels, blocks of
 // 16 sources and the total.
@@ -9,11 +9,10 @@
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
-override HEADS: u32;
-override GROUP: u32;
-override DIM: u32;
 
-struct Params { count: u32, p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, }
+struct Params {
+  count: u32, p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, heads: u32, group: u32, dim: u32,
+}
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
@@ -24,11 +23,11 @@ var<immediate> params: Params;
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = linear_group(id, count) * WG + lane;
   if (i >= params.count) { return; }
-  let d = i % DIM;
-  let head = i / DIM % HEADS;
-  let token = i / DIM / HEADS % params.tokens;
-  let row = i / DIM / HEADS / params.tokens;
-  let p = ((row_of(row, params.p_rows) * HEADS + head) * params.tokens + token) * params.sources;
+  let d = i % params.dim;
+  let head = i / params.dim % params.heads;
+  let token = i / params.dim / params.heads % params.tokens;
+  let row = i / params.dim / params.heads / params.tokens;
+  let p = ((row_of(row, params.p_rows) * params.heads + head) * params.tokens + token) * params.sources;
   let own = row_of(row, params.v_rows);
   var total = 0.0;
   var block = 0.0;

@@ -1,6 +1,6 @@
-// Attention scores for software adapters: y = scale q k^T per head, and -inf where a later token would be seen (CAUSAL)
+// Attention scores for software adapters: y = scale q k^T per head, and -inf where a later token would be seen (causal)
 //
-//   q [q_rows, tokens, HEADS, DIM]   k (lib/memory.wgsl)   y [rows, HEADS, tokens, sources]
+//   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
 // One workgroup is one subgroup and makes 16 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
 // keys (`batches` is 1), the queries of all rows are one long list.
@@ -10,14 +10,11 @@
 // use lib/grid.wgsl
 
 override SG: u32;
-override HEADS: u32;
-override GROUP: u32;
-override DIM: u32;
-override CAUSAL: bool;
+override RAGGED: bool;
 
 struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32, scale: f32,
-  minus_infinity: f32,
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
 }
 var<immediate> params: Params;
 
@@ -26,13 +23,13 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
-  return ((first + min(query, params.queries - 1u)) * HEADS + head) * DIM;
+  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
 }
 
 // An element that there is; nothing is compared where blocks fill a head exactly.
 fn within(d: u32) -> u32 {
-  if (DIM % K_BLOCK == 0u) { return d; }
-  return min(d, DIM - 1u);
+  if (!RAGGED) { return d; }
+  return min(d, params.dim - 1u);
 }
 
 // One element of four neighbouring sources; beyond the head's end it meets a zero.
@@ -50,8 +47,8 @@ fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u
     vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
     vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
   );
-  if (DIM % K_BLOCK != 0u) {
-    let inside = select(0.0, 1.0, d + lane < DIM);
+  if (RAGGED) {
+    let inside = select(0.0, 1.0, d + lane < params.dim);
     a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
   }
   accumulate_0(block, a, columns(keys, d + 0u));
@@ -71,9 +68,9 @@ fn store(batch: u32, query: u32, head: u32, source: u32, dots: vec4f) {
   if (query >= params.queries) { return; }
   let flat = batch * params.tokens + query;
   let token = flat % params.tokens;
-  let at = ((flat / params.tokens * HEADS + head) * params.tokens + token) * params.sources + source;
+  let at = ((flat / params.tokens * params.heads + head) * params.tokens + token) * params.sources + source;
   var value = dots * params.scale;
-  if (CAUSAL) {
+  if (params.causal != 0u) {
     let hidden = vec4u(source, source + 1u, source + 2u, source + 3u) + params.tokens > vec4u(token + params.sources);
     value = select(value, vec4f(params.minus_infinity), hidden);
   }
@@ -88,11 +85,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let source_tiles = (params.sources + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * source_tiles * HEADS * params.batches) { return; }
+  if (tile >= query_tiles * source_tiles * params.heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
   let source = 4u * (tile / query_tiles % source_tiles * SG + lane);
-  let head = tile / query_tiles / source_tiles % HEADS;
-  let batch = tile / query_tiles / source_tiles / HEADS;
+  let head = tile / query_tiles / source_tiles % params.heads;
+  let batch = tile / query_tiles / source_tiles / params.heads;
   let first = row_of(batch, params.q_rows) * params.tokens;
   let own = row_of(batch, params.k_rows);
   let sources = min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
@@ -104,13 +101,13 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
   );
   var total = Tile();
-  for (var k = 0u; k < DIM; k += K_BLOCK) {
+  for (var k = 0u; k < params.dim; k += K_BLOCK) {
     var block = Tile();
-    step(&block, starts, keys, k, lane);
-    step(&block, starts, keys, k + SG, lane);
-    if (SG < 8u) {
-      step(&block, starts, keys, k + 2u * SG, lane);
-      step(&block, starts, keys, k + 3u * SG, lane);
+    if (SG < 8u) { // no slower than written out, and compiled in half the time
+      for (var s = 0u; s < K_BLOCK; s += SG) { step(&block, starts, keys, k + s, lane); }
+    } else {
+      step(&block, starts, keys, k, lane);
+      step(&block, starts, keys, k + SG, lane);
     }
     add_block(&total, &block);
   }

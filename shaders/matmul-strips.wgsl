@@ -1,6 +1,6 @@
 // Matrix product with bias for software adapters of 8 lanes: y = x W^T + b, weights in float32
 //
-//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 24 rows times 4 SG columns, 8 rows at a time (lib/strip.wgsl).
 //
@@ -10,10 +10,9 @@
 // use lib/grid.wgsl
 
 override SG: u32;
-override K: u32;
-override BIAS: bool;
+override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -21,7 +20,7 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// The weights of four neighbouring outputs for input k; beyond K they meet a zero.
+// The weights of four neighbouring outputs for input k; beyond the last they meet a zero.
 fn columns(texel: u32, k: u32) -> vec4f {
   return bitcast<vec4f>(textureLoad(weight, vec2u(texel, within(k)), 0));
 }

@@ -1,6 +1,6 @@
 // Matrix product with bias for software adapters: y = x W^T + b, weights in float16, two inputs to a word
 //
-//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
@@ -11,10 +11,9 @@
 // use lib/half.wgsl
 
 override SG: u32;
-override K: u32;
-override BIAS: bool;
+override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;

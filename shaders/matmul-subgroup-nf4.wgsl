@@ -1,6 +1,6 @@
 // Matrix product with bias for software adapters: y = x W^T + b, weights in NF4 (lib/nf4.wgsl), eight inputs to a word
 //
-//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
@@ -11,10 +11,9 @@
 // use lib/nf4.wgsl
 
 override SG: u32;
-override K: u32;
-override BIAS: bool;
+override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -44,19 +43,19 @@ fn code_texel(texel: u32, k: u32) -> vec4u {
 }
 
 fn scale_texel(texel: u32, output: u32, k: u32) -> vec4f {
-  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, nf4_scale_word(K, 4u * texel + output, within(k))), 0));
+  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, nf4_scale_word(params.k, 4u * texel + output, within(k))), 0));
 }
 
 // Scales of four neighbouring outputs for input k: one texel, unless the outputs' rows begin within blocks.
 fn scales(texel: u32, k: u32) -> vec4f {
   let first = scale_texel(texel, 0u, k);
-  if (K % NF4_BLOCK == 0u) { return first; }
+  if (!RAGGED) { return first; }
   return vec4f(first.x, scale_texel(texel, 1u, k).y, scale_texel(texel, 2u, k).z, scale_texel(texel, 3u, k).w);
 }
 
 // The weights of four neighbouring outputs for input k; `block` are the scales where rows begin with a block.
 fn columns(codes: vec4u, texel: u32, k: u32, block: vec4f) -> vec4f {
-  if (K % NF4_BLOCK == 0u) { return levels(codes) * block; }
+  if (!RAGGED) { return levels(codes) * block; }
   return levels(codes) * scales(texel, k);
 }
 

@@ -1,17 +1,17 @@
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
 }
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(first: u32) -> vec4f {
-  if (!BIAS) { return vec4f(); }
+  if (params.has_bias == 0u) { return vec4f(); }
   let last = params.n - 1u;
   return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
 }

@@ -1,5 +1,5 @@
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, K, BIAS, SG, and `weights`, which reads a block of inputs.
+// The kernel brings x, bias, y, params, RAGGED, SG, and `weights`, which reads a block of inputs.
 
 fn starts_of(row: u32) -> StripStarts {
   return StripStarts(
@@ -8,13 +8,13 @@ fn starts_of(row: u32) -> StripStarts {
   );
 }
 
-// A lane's input of each row. Beyond K the rows are zero.
+// A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: StripStarts, k: u32) -> StripRows {
   let mine = within(k);
   let a = vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]);
   let b = vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]);
-  if (K % K_BLOCK == 0u) { return StripRows(a, b); }
-  let inside = select(0.0, 1.0, k < K);
+  if (!RAGGED) { return StripRows(a, b); }
+  let inside = select(0.0, 1.0, k < params.k);
   return StripRows(a * inside, b * inside);
 }
 
@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total_0 = Strip();
   var total_1 = Strip();
   var total_2 = Strip();
-  for (var k = 0u; k < K; k += K_BLOCK) {
+  for (var k = 0u; k < params.k; k += K_BLOCK) {
     let w = weights(texel, k);
     let near = k + lane;
     let far = near + 8u;

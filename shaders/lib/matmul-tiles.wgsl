@@ -1,7 +1,7 @@
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
 // The kernel brings SG, `prepare`, which readies a lane, and `add_inputs`, which adds a block of inputs to a tile.
 
-// A lane's input of each row. Beyond K the rows are zero.
+// A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
   let mine = within(k);
   let a = Rows(
@@ -10,8 +10,8 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
     vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
     vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
   );
-  if (K % K_BLOCK == 0u) { return a; }
-  let inside = select(0.0, 1.0, k < K);
+  if (!RAGGED) { return a; }
+  let inside = select(0.0, 1.0, k < params.k);
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
@@ -32,7 +32,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   );
   prepare(lane);
   var total = Tile();
-  for (var k = 0u; k < K; k += K_BLOCK) {
+  for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
     add_inputs(&block, starts, texel, k, lane);
     add_block(&total, &block);

@@ -20,16 +20,15 @@ export function attentionMix(gpu: Gpu, label: string, probs: Tensor, v: Tensor, 
   const z = gpu.tensor(label, [Math.max(rows(probs), rows(v)), tokens, heads, dim]);
   gpu.flop += 2 * size(z.shape) * sources;
   const bindings = { probs: probs.memory, v: memory, z: z.memory };
-  const overrides = { HEADS: heads, GROUP: group, DIM: dim };
-  const params = { p_rows: rows(probs), v_rows: rows(v), tokens, sources, prefix };
+  const params = { p_rows: rows(probs), v_rows: rows(v), tokens, sources, prefix, heads, group, dim };
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(probs), rows(v), tokens);
     const tiles = Math.ceil(queries / ROWS) * Math.ceil(dim / (4 * SG)) * heads * batches;
-    gpu.run(attentionMixSubgroup, { SG, ...overrides }, bindings, { ...params, batches, queries }, tiles);
+    gpu.run(attentionMixSubgroup, { SG }, bindings, { ...params, batches, queries }, tiles);
   } else {
     const elements = size(z.shape);
-    gpu.run(shader, overrides, bindings, { ...params, count: elements }, groupsOf(elements));
+    gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));
   }
   return z;
 }

@@ -1,6 +1,6 @@
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { groupsOf, ROWS } from "./group.ts";
+import { groupsOf, K_BLOCK, ROWS } from "./group.ts";
 import { attentionScoresSubgroup, attentionScores as shader } from "./shaders.gen.ts";
 import { splice } from "./splice.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
@@ -29,17 +29,18 @@ export function attentionScores(gpu: Gpu, label: string, q: Tensor, k: Tensor, c
   const y = gpu.tensor(label, [count, heads, tokens, sources]);
   gpu.flop += 2 * size(y.shape) * dim;
   const bindings = { q: q.memory, k: memory, y: y.memory };
-  const overrides = { HEADS: heads, GROUP: group, DIM: dim, CAUSAL: causal };
-  const common = { q_rows: rows(q), k_rows: rows(k), tokens, sources, prefix, scale: 1 / Math.sqrt(dim) };
-  const params = { ...common, minus_infinity: Number.NEGATIVE_INFINITY };
+  const places = { q_rows: rows(q), k_rows: rows(k), tokens, sources, prefix, heads, group, dim };
+  const scale = 1 / Math.sqrt(dim);
+  const params = { ...places, causal: Number(causal), scale, minus_infinity: Number.NEGATIVE_INFINITY };
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(q), rows(k), tokens);
     const tiles = Math.ceil(queries / ROWS) * Math.ceil(sources / (4 * SG)) * heads * batches;
-    gpu.run(attentionScoresSubgroup, { SG, ...overrides }, bindings, { ...params, batches, queries }, tiles);
+    const RAGGED = dim % K_BLOCK !== 0;
+    gpu.run(attentionScoresSubgroup, { SG, RAGGED }, bindings, { ...params, batches, queries }, tiles);
   } else {
     const elements = size(y.shape);
-    gpu.run(shader, overrides, bindings, { ...params, count: elements }, groupsOf(elements));
+    gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));
   }
   return y;
 }

@@ -3,10 +3,15 @@
  * Its ledger is the real one. What is read from it is zero.
  */
 import { Arena } from "./arena.ts";
-import type { AdapterInfo, Gpu } from "./gpu.ts";
+import type { AdapterInfo, Gpu, Program } from "./gpu.ts";
 import { size, type Tensor } from "./tensor.ts";
 
-export function openDry(info: Partial<AdapterInfo> = {}): Gpu {
+export interface DryGpu extends Gpu {
+  /** What ran, each program once. */
+  readonly programs: ReadonlyMap<string, Program>;
+}
+
+export function openDry(info: Partial<AdapterInfo> = {}): DryGpu {
   const full: AdapterInfo = {
     name: "dry run",
     tier: "D",
@@ -25,7 +30,9 @@ export function openDry(info: Partial<AdapterInfo> = {}): Gpu {
     shape,
     memory: arena.take(label, 4 * size(shape)),
   });
+  const programs = new Map<string, Program>();
   return {
+    programs,
     info: full,
     flop: 0,
     dispatches: 0,
@@ -45,9 +52,11 @@ export function openDry(info: Partial<AdapterInfo> = {}): Gpu {
       for (const { memory } of tensors) arena.give(memory);
     },
     destroyTexture: (texture) => arena.destroyTexture(texture),
-    run() {
+    run(shader, overrides) {
       this.dispatches += 1;
+      programs.set(`${shader.name} ${JSON.stringify(overrides)}`, { shader, overrides });
     },
+    compile: async () => {},
     read: async ({ shape }) => new Float32Array(size(shape)),
     submit: () => {},
     finish: async () => {},

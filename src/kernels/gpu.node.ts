@@ -8,8 +8,9 @@ import { createRequire } from "node:module";
 import { constants, tmpdir, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
+import { DeviceGpu } from "./device-gpu.ts";
 import { AdapterError } from "./errors.ts";
-import { type AdapterInfo, DeviceGpu, type Gpu, type Tier } from "./gpu.ts";
+import type { AdapterInfo, Gpu, Tier } from "./gpu.ts";
 import { halfFlushes } from "./half-test.ts";
 
 export interface GpuOptions {

@@ -8,3 +8,6 @@ export const groupsOf = (count: number): number => Math.ceil(count / 64);
 
 /** Rows of a tile of the subgroup kernels: ROWS of shaders/lib/tile.wgsl. */
 export const ROWS = 16;
+
+/** Inputs of a block of the subgroup kernels, whose sum is one term of the total: K_BLOCK of shaders/lib/tile.wgsl, strip.wgsl. */
+export const K_BLOCK = 16;

@@ -1,7 +1,7 @@
 /** y = x W^T + b. The weight lies where the tier reads it best: in a texture for D, in a buffer for B. */
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { ROWS } from "./group.ts";
+import { K_BLOCK, ROWS } from "./group.ts";
 import {
   matmul as matmulShader,
   matmulStrips,
@@ -42,14 +42,13 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
   const vectors = size(x.shape) / inputs;
   gpu.flop += 2 * vectors * inputs * outputs;
   const common = { x: x.memory, bias: (bias ?? x).memory, y: y.memory };
-  const params = { vectors, n: outputs };
-  const constants = { K: inputs, BIAS: bias !== undefined };
   if (weight.texture) {
     const SG = gpu.info.subgroupSize;
     const strips = SG === 8 && weight.format !== "nf4"; // faster with 8 lanes, slower with 4
     const tiles = Math.ceil(vectors / (strips ? STRIP_ROWS : ROWS)) * Math.ceil(Math.ceil(outputs / 4) / SG);
     const bindings = { ...common, weight: weight.texture };
-    const overrides = { SG, ...constants };
+    const params = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined) };
+    const overrides = { SG, RAGGED: inputs % (weight.format === "nf4" ? NF4_BLOCK : K_BLOCK) !== 0 };
     if (weight.format === "nf4") gpu.run(matmulSubgroupNf4, overrides, bindings, params, tiles);
     else if (weight.format === "float32")
       gpu.run(strips ? matmulStrips : matmulSubgroup, overrides, bindings, params, tiles);
@@ -63,8 +62,10 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
       );
   } else {
     const tiles = Math.ceil(vectors / 64) * Math.ceil(outputs / 64);
-    const overrides = { ...constants, HALF: weight.format === "float16", NF4: weight.format === "nf4" };
-    gpu.run(matmulShader, { ...overrides, ...halfOverride(gpu) }, { ...common, weight: weight.memory! }, params, tiles);
+    const forms = { HALF: weight.format === "float16", NF4: weight.format === "nf4", ...halfOverride(gpu) };
+    const overrides = { K: inputs, BIAS: bias !== undefined, ...forms };
+    const bindings = { ...common, weight: weight.memory! };
+    gpu.run(matmulShader, overrides, bindings, { vectors, n: outputs }, tiles);
   }
   return y;
 }

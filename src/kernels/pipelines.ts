@@ -1,9 +1,13 @@
 /** Pipelines and bind groups, each made once. */
 import { DeviceError } from "./errors.ts";
-import type { AdapterInfo, Bindable } from "./gpu.ts";
-import type { Shader } from "./shader.ts";
+import type { AdapterInfo, Bindable, Program } from "./gpu.ts";
 
-type AnyShader = Shader<string, unknown, string>;
+type AnyShader = Program["shader"];
+
+type Overrides = Readonly<Record<string, number | boolean>>;
+
+/** Tells the programs of one shader apart. */
+const keyOf = ({ overrides }: Program): string => Object.values(overrides as Overrides).join();
 
 interface Layout {
   readonly group: GPUBindGroupLayout;
@@ -11,7 +15,7 @@ interface Layout {
   readonly groups: Map<string, GPUBindGroup>;
 }
 
-interface Prepared {
+interface Bound {
   pipeline: GPUComputePipeline;
   group: GPUBindGroup;
   immediates: Uint32Array<ArrayBuffer>;
@@ -28,19 +32,34 @@ export class Pipelines {
     this.#device = device;
   }
 
-  prepare(
+  /** What a dispatch needs. */
+  bind(
     shader: AnyShader,
     info: AdapterInfo,
     overrides: unknown,
     bindings: Record<string, Bindable>,
     params: Record<string, number>,
-  ): Prepared {
+  ): Bound {
     const layout = this.#layout(shader);
     return {
-      pipeline: this.#pipeline(shader, info, overrides as Record<string, number | boolean>, layout),
+      pipeline: this.#pipeline({ shader, overrides }, info),
       group: this.#group(shader, layout, bindings),
       immediates: immediates(shader, params),
     };
+  }
+
+  /** @throws DeviceError for a shader that does not compile */
+  async compile(programs: Iterable<Program>, info: AdapterInfo): Promise<void> {
+    const missing = [...programs].filter((program) => !this.#madeOf(program).has(keyOf(program)));
+    await Promise.all(
+      missing.map(async (program) => {
+        const descriptor = this.#descriptor(program, info);
+        const pipeline = await this.#device.createComputePipelineAsync(descriptor).catch((error: Error) => {
+          throw new DeviceError(`kernel ${descriptor.label}: ${error.message}`);
+        });
+        this.#madeOf(program).set(keyOf(program), pipeline);
+      }),
+    );
   }
 
   /** Memory was destroyed: a bind group may still hold it. */
@@ -65,20 +84,29 @@ export class Pipelines {
     return layout;
   }
 
-  #pipeline(shader: AnyShader, info: AdapterInfo, overrides: Record<string, number | boolean>, layout: Layout) {
-    const made = this.#pipelines.get(shader) ?? new Map<string, GPUComputePipeline>();
-    this.#pipelines.set(shader, made);
-    const key = Object.values(overrides).join();
-    const known = made.get(key);
-    if (known) return known;
-    const constants = Object.fromEntries(Object.entries(overrides).map(([name, value]) => [name, Number(value)]));
-    const pipeline = this.#device.createComputePipeline({
-      label: `${shader.name} ${key}`,
-      layout: layout.pipeline,
-      compute: { module: this.#module(shader, info), entryPoint: "main", constants },
-    });
+  #pipeline(program: Program, info: AdapterInfo): GPUComputePipeline {
+    const made = this.#madeOf(program);
+    const key = keyOf(program);
+    const pipeline = made.get(key) ?? this.#device.createComputePipeline(this.#descriptor(program, info));
     made.set(key, pipeline);
     return pipeline;
+  }
+
+  #madeOf({ shader }: Program): Map<string, GPUComputePipeline> {
+    const made = this.#pipelines.get(shader) ?? new Map<string, GPUComputePipeline>();
+    this.#pipelines.set(shader, made);
+    return made;
+  }
+
+  #descriptor({ shader, overrides }: Program, info: AdapterInfo): GPUComputePipelineDescriptor {
+    const constants = Object.fromEntries(
+      Object.entries(overrides as Overrides).map(([name, value]) => [name, Number(value)]),
+    );
+    return {
+      label: `${shader.name} ${keyOf({ shader, overrides })}`,
+      layout: this.#layout(shader).pipeline,
+      compute: { module: this.#module(shader, info), entryPoint: "main", constants },
+    };
   }
 
   #module(shader: AnyShader, info: AdapterInfo): GPUShaderModule {

@@ -48,16 +48,16 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix-subgroup.wgsl */
-export const attentionMixSubgroup: Shader<"probs" | "v" | "z", { SG: number; HEADS: number; GROUP: number; DIM: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries"> = {
+export const attentionMixSubgroup: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim"> = {
   name: "attention-mix-subgroup",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
-  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"}],
+  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
 // Mixes the values by attention probability, for software adapters: z = probs v per head
 //
-//   probs [p_rows, HEADS, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, HEADS, DIM]
+//   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
 // One workgroup is one subgroup and makes 16 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
 // their values (\`batches\` is 1), the queries of all rows are one long list.
@@ -67,11 +67,11 @@ requires immediate_address_space;
 // use lib/grid.wgsl
 
 override SG: u32;
-override HEADS: u32;
-override GROUP: u32;
-override DIM: u32;
 
-struct Params { p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32, }
+struct Params {
+  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32,
+}
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
@@ -80,7 +80,7 @@ var<immediate> params: Params;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
-  return ((flat / params.tokens * HEADS + head) * params.tokens + flat % params.tokens) * params.sources;
+  return ((flat / params.tokens * params.heads + head) * params.tokens + flat % params.tokens) * params.sources;
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
@@ -114,7 +114,7 @@ fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column:
 
 fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
   if (query >= params.queries) { return; }
-  let at = ((batch * params.tokens + query) * HEADS + head) * DIM + column;
+  let at = ((batch * params.tokens + query) * params.heads + head) * params.dim + column;
   z[at] = value.x;
   z[at + 1u] = value.y;
   z[at + 2u] = value.z;
@@ -124,14 +124,14 @@ fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
-  let column_tiles = (DIM + 4u * SG - 1u) / (4u * SG);
+  let column_tiles = (params.dim + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * column_tiles * HEADS * params.batches) { return; }
+  if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
   let own = 4u * (tile / query_tiles % column_tiles * SG + lane);
-  let column = min(own, DIM - 4u);
-  let head = tile / query_tiles / column_tiles % HEADS;
-  let batch = tile / query_tiles / column_tiles / HEADS;
+  let column = min(own, params.dim - 4u);
+  let head = tile / query_tiles / column_tiles % params.heads;
+  let batch = tile / query_tiles / column_tiles / params.heads;
   let first = row_of(batch, params.p_rows) * params.tokens;
   let memory_row = row_of(batch, params.v_rows);
   let starts = Starts(
@@ -143,15 +143,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total = Tile();
   for (var k = 0u; k < params.sources; k += K_BLOCK) {
     var block = Tile();
-    step(&block, starts, memory_row, head, column, k, lane);
-    step(&block, starts, memory_row, head, column, k + SG, lane);
-    if (SG < 8u) {
-      step(&block, starts, memory_row, head, column, k + 2u * SG, lane);
-      step(&block, starts, memory_row, head, column, k + 3u * SG, lane);
+    if (SG < 8u) { // no slower than written out, and compiled in half the time
+      for (var s = 0u; s < K_BLOCK; s += SG) { step(&block, starts, memory_row, head, column, k + s, lane); }
+    } else {
+      step(&block, starts, memory_row, head, column, k, lane);
+      step(&block, starts, memory_row, head, column, k + SG, lane);
     }
     add_block(&total, &block);
   }
-  if (own >= DIM) { return; }
+  if (own >= params.dim) { return; }
   store(batch, query + 0u, head, own, total.r0);
   store(batch, query + 1u, head, own, total.r1);
   store(batch, query + 2u, head, own, total.r2);
@@ -170,14 +170,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(batch, query + 15u, head, own, total.r15);
 }
 
-// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of HEADS / GROUP heads of DIM.
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
 //
-// The first \`prefix\` sources are the same for all rows. GROUP query heads share a head of the memory. The order of the
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
 // sources is one and the same wherever the prefix ends, so sums over them have the same bits.
 
 fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
-  return ((own + source) * (HEADS / GROUP) + head / GROUP) * DIM;
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -387,15 +387,15 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix.wgsl */
-export const attentionMix: Shader<"probs" | "v" | "z", { WG?: number; HEADS: number; GROUP: number; DIM: number }, "count" | "p_rows" | "v_rows" | "tokens" | "sources" | "prefix"> = {
+export const attentionMix: Shader<"probs" | "v" | "z", { WG?: number }, "count" | "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "heads" | "group" | "dim"> = {
   name: "attention-mix",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
-  params: [{"name":"count","type":"u32"},{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"}],
+  params: [{"name":"count","type":"u32"},{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
   code: {
     plain: `requires immediate_address_space;
 // Mixes the values by attention probability, for GPUs: z = probs v per head
 //
-//   probs [p_rows, HEADS, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, HEADS, DIM]
+//   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
 // One invocation an element; neighbouring invocations read neighbouring values. The sum has two levels, blocks of
 // 16 sources and the total.
@@ -404,11 +404,10 @@ export const attentionMix: Shader<"probs" | "v" | "z", { WG?: number; HEADS: num
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
-override HEADS: u32;
-override GROUP: u32;
-override DIM: u32;
 
-struct Params { count: u32, p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, }
+struct Params {
+  count: u32, p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, heads: u32, group: u32, dim: u32,
+}
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
@@ -419,11 +418,11 @@ var<immediate> params: Params;
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = linear_group(id, count) * WG + lane;
   if (i >= params.count) { return; }
-  let d = i % DIM;
-  let head = i / DIM % HEADS;
-  let token = i / DIM / HEADS % params.tokens;
-  let row = i / DIM / HEADS / params.tokens;
-  let p = ((row_of(row, params.p_rows) * HEADS + head) * params.tokens + token) * params.sources;
+  let d = i % params.dim;
+  let head = i / params.dim % params.heads;
+  let token = i / params.dim / params.heads % params.tokens;
+  let row = i / params.dim / params.heads / params.tokens;
+  let p = ((row_of(row, params.p_rows) * params.heads + head) * params.tokens + token) * params.sources;
   let own = row_of(row, params.v_rows);
   var total = 0.0;
   var block = 0.0;
@@ -437,14 +436,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   z[i] = total + block;
 }
 
-// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of HEADS / GROUP heads of DIM.
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
 //
-// The first \`prefix\` sources are the same for all rows. GROUP query heads share a head of the memory. The order of the
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
 // sources is one and the same wherever the prefix ends, so sums over them have the same bits.
 
 fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
-  return ((own + source) * (HEADS / GROUP) + head / GROUP) * DIM;
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -461,16 +460,16 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-scores-subgroup.wgsl */
-export const attentionScoresSubgroup: Shader<"q" | "k" | "y", { SG: number; HEADS: number; GROUP: number; DIM: number; CAUSAL: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "scale" | "minus_infinity"> = {
+export const attentionScoresSubgroup: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
   name: "attention-scores-subgroup",
   bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Attention scores for software adapters: y = scale q k^T per head, and -inf where a later token would be seen (CAUSAL)
+// Attention scores for software adapters: y = scale q k^T per head, and -inf where a later token would be seen (causal)
 //
-//   q [q_rows, tokens, HEADS, DIM]   k (lib/memory.wgsl)   y [rows, HEADS, tokens, sources]
+//   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
 // One workgroup is one subgroup and makes 16 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
 // keys (\`batches\` is 1), the queries of all rows are one long list.
@@ -480,14 +479,11 @@ requires immediate_address_space;
 // use lib/grid.wgsl
 
 override SG: u32;
-override HEADS: u32;
-override GROUP: u32;
-override DIM: u32;
-override CAUSAL: bool;
+override RAGGED: bool;
 
 struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32, scale: f32,
-  minus_infinity: f32,
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
 }
 var<immediate> params: Params;
 
@@ -496,13 +492,13 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
-  return ((first + min(query, params.queries - 1u)) * HEADS + head) * DIM;
+  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
 }
 
 // An element that there is; nothing is compared where blocks fill a head exactly.
 fn within(d: u32) -> u32 {
-  if (DIM % K_BLOCK == 0u) { return d; }
-  return min(d, DIM - 1u);
+  if (!RAGGED) { return d; }
+  return min(d, params.dim - 1u);
 }
 
 // One element of four neighbouring sources; beyond the head's end it meets a zero.
@@ -520,8 +516,8 @@ fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u
     vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
     vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
   );
-  if (DIM % K_BLOCK != 0u) {
-    let inside = select(0.0, 1.0, d + lane < DIM);
+  if (RAGGED) {
+    let inside = select(0.0, 1.0, d + lane < params.dim);
     a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
   }
   accumulate_0(block, a, columns(keys, d + 0u));
@@ -541,9 +537,9 @@ fn store(batch: u32, query: u32, head: u32, source: u32, dots: vec4f) {
   if (query >= params.queries) { return; }
   let flat = batch * params.tokens + query;
   let token = flat % params.tokens;
-  let at = ((flat / params.tokens * HEADS + head) * params.tokens + token) * params.sources + source;
+  let at = ((flat / params.tokens * params.heads + head) * params.tokens + token) * params.sources + source;
   var value = dots * params.scale;
-  if (CAUSAL) {
+  if (params.causal != 0u) {
     let hidden = vec4u(source, source + 1u, source + 2u, source + 3u) + params.tokens > vec4u(token + params.sources);
     value = select(value, vec4f(params.minus_infinity), hidden);
   }
@@ -558,11 +554,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let source_tiles = (params.sources + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * source_tiles * HEADS * params.batches) { return; }
+  if (tile >= query_tiles * source_tiles * params.heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
   let source = 4u * (tile / query_tiles % source_tiles * SG + lane);
-  let head = tile / query_tiles / source_tiles % HEADS;
-  let batch = tile / query_tiles / source_tiles / HEADS;
+  let head = tile / query_tiles / source_tiles % params.heads;
+  let batch = tile / query_tiles / source_tiles / params.heads;
   let first = row_of(batch, params.q_rows) * params.tokens;
   let own = row_of(batch, params.k_rows);
   let sources = min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
@@ -574,13 +570,13 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
   );
   var total = Tile();
-  for (var k = 0u; k < DIM; k += K_BLOCK) {
+  for (var k = 0u; k < params.dim; k += K_BLOCK) {
     var block = Tile();
-    step(&block, starts, keys, k, lane);
-    step(&block, starts, keys, k + SG, lane);
-    if (SG < 8u) {
-      step(&block, starts, keys, k + 2u * SG, lane);
-      step(&block, starts, keys, k + 3u * SG, lane);
+    if (SG < 8u) { // no slower than written out, and compiled in half the time
+      for (var s = 0u; s < K_BLOCK; s += SG) { step(&block, starts, keys, k + s, lane); }
+    } else {
+      step(&block, starts, keys, k, lane);
+      step(&block, starts, keys, k + SG, lane);
     }
     add_block(&total, &block);
   }
@@ -602,14 +598,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(batch, query + 15u, head, source, total.r15);
 }
 
-// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of HEADS / GROUP heads of DIM.
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
 //
-// The first \`prefix\` sources are the same for all rows. GROUP query heads share a head of the memory. The order of the
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
 // sources is one and the same wherever the prefix ends, so sums over them have the same bits.
 
 fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
-  return ((own + source) * (HEADS / GROUP) + head / GROUP) * DIM;
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -819,15 +815,15 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-scores.wgsl */
-export const attentionScores: Shader<"q" | "k" | "y", { WG?: number; HEADS: number; GROUP: number; DIM: number; CAUSAL: boolean }, "count" | "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "scale" | "minus_infinity"> = {
+export const attentionScores: Shader<"q" | "k" | "y", { WG?: number }, "count" | "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
   name: "attention-scores",
   bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"count","type":"u32"},{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  params: [{"name":"count","type":"u32"},{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
   code: {
     plain: `requires immediate_address_space;
-// Attention scores for GPUs: y = scale q k^T per head, and -inf where a later token would be seen (CAUSAL)
+// Attention scores for GPUs: y = scale q k^T per head, and -inf where a later token would be seen (causal)
 //
-//   q [q_rows, tokens, HEADS, DIM]   k (lib/memory.wgsl)   y [rows, HEADS, tokens, sources]
+//   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
 // One invocation a score; neighbouring invocations share their query.
 //
@@ -835,13 +831,10 @@ export const attentionScores: Shader<"q" | "k" | "y", { WG?: number; HEADS: numb
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
-override HEADS: u32;
-override GROUP: u32;
-override DIM: u32;
-override CAUSAL: bool;
 
 struct Params {
-  count: u32, q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, scale: f32, minus_infinity: f32,
+  count: u32, q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32,
+  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
 }
 var<immediate> params: Params;
 
@@ -855,29 +848,29 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (i >= params.count) { return; }
   let source = i % params.sources;
   let token = i / params.sources % params.tokens;
-  let head = i / params.sources / params.tokens % HEADS;
-  let row = i / params.sources / params.tokens / HEADS;
-  let query = ((row_of(row, params.q_rows) * params.tokens + token) * HEADS + head) * DIM;
+  let head = i / params.sources / params.tokens % params.heads;
+  let row = i / params.sources / params.tokens / params.heads;
+  let query = ((row_of(row, params.q_rows) * params.tokens + token) * params.heads + head) * params.dim;
   let key = memory_of(row_of(row, params.k_rows), source, head);
   var parts = vec4f();
-  for (var d = 0u; d < DIM; d += 4u) {
+  for (var d = 0u; d < params.dim; d += 4u) {
     let a = vec4f(q[query + d], q[query + d + 1u], q[query + d + 2u], q[query + d + 3u]);
     let b = vec4f(k[key + d], k[key + d + 1u], k[key + d + 2u], k[key + d + 3u]);
     parts = fma(a, b, parts);
   }
   let score = ((parts.x + parts.y) + (parts.z + parts.w)) * params.scale;
-  let hidden = CAUSAL && source + params.tokens > token + params.sources;
+  let hidden = params.causal != 0u && source + params.tokens > token + params.sources;
   y[i] = select(score, params.minus_infinity, hidden);
 }
 
-// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of HEADS / GROUP heads of DIM.
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
 //
-// The first \`prefix\` sources are the same for all rows. GROUP query heads share a head of the memory. The order of the
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
 // sources is one and the same wherever the prefix ends, so sums over them have the same bits.
 
 fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
-  return ((own + source) * (HEADS / GROUP) + head / GROUP) * DIM;
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -1742,16 +1735,16 @@ fn exp_exact(x: f32) -> f32 {
 };
 
 /** shaders/matmul-strips-half.wgsl */
-export const matmulStripsHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n"> = {
+export const matmulStripsHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-strips-half",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
 // Matrix product with bias for software adapters of 8 lanes: y = x W^T + b, weights in float16, two inputs to a word
 //
-//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 24 rows times 4 SG columns, 8 rows at a time (lib/strip.wgsl).
 //
@@ -1762,10 +1755,9 @@ requires immediate_address_space;
 // use lib/half.wgsl
 
 override SG: u32;
-override K: u32;
-override BIAS: bool;
+override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -1943,7 +1935,7 @@ fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, K, BIAS, SG, and \`weights\`, which reads a block of inputs.
+// The kernel brings x, bias, y, params, RAGGED, SG, and \`weights\`, which reads a block of inputs.
 
 fn starts_of(row: u32) -> StripStarts {
   return StripStarts(
@@ -1952,13 +1944,13 @@ fn starts_of(row: u32) -> StripStarts {
   );
 }
 
-// A lane's input of each row. Beyond K the rows are zero.
+// A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: StripStarts, k: u32) -> StripRows {
   let mine = within(k);
   let a = vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]);
   let b = vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]);
-  if (K % K_BLOCK == 0u) { return StripRows(a, b); }
-  let inside = select(0.0, 1.0, k < K);
+  if (!RAGGED) { return StripRows(a, b); }
+  let inside = select(0.0, 1.0, k < params.k);
   return StripRows(a * inside, b * inside);
 }
 
@@ -1988,7 +1980,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total_0 = Strip();
   var total_1 = Strip();
   var total_2 = Strip();
-  for (var k = 0u; k < K; k += K_BLOCK) {
+  for (var k = 0u; k < params.k; k += K_BLOCK) {
     let w = weights(texel, k);
     let near = k + lane;
     let far = near + 8u;
@@ -2009,19 +2001,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
 }
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(first: u32) -> vec4f {
-  if (!BIAS) { return vec4f(); }
+  if (params.has_bias == 0u) { return vec4f(); }
   let last = params.n - 1u;
   return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
 }
@@ -2063,16 +2055,16 @@ fn open_half(bits: u32) -> vec2f {
 };
 
 /** shaders/matmul-strips.wgsl */
-export const matmulStrips: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean }, "vectors" | "n"> = {
+export const matmulStrips: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-strips",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
 // Matrix product with bias for software adapters of 8 lanes: y = x W^T + b, weights in float32
 //
-//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 24 rows times 4 SG columns, 8 rows at a time (lib/strip.wgsl).
 //
@@ -2082,10 +2074,9 @@ requires immediate_address_space;
 // use lib/grid.wgsl
 
 override SG: u32;
-override K: u32;
-override BIAS: bool;
+override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -2093,7 +2084,7 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// The weights of four neighbouring outputs for input k; beyond K they meet a zero.
+// The weights of four neighbouring outputs for input k; beyond the last they meet a zero.
 fn columns(texel: u32, k: u32) -> vec4f {
   return bitcast<vec4f>(textureLoad(weight, vec2u(texel, within(k)), 0));
 }
@@ -2248,7 +2239,7 @@ fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, K, BIAS, SG, and \`weights\`, which reads a block of inputs.
+// The kernel brings x, bias, y, params, RAGGED, SG, and \`weights\`, which reads a block of inputs.
 
 fn starts_of(row: u32) -> StripStarts {
   return StripStarts(
@@ -2257,13 +2248,13 @@ fn starts_of(row: u32) -> StripStarts {
   );
 }
 
-// A lane's input of each row. Beyond K the rows are zero.
+// A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: StripStarts, k: u32) -> StripRows {
   let mine = within(k);
   let a = vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]);
   let b = vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]);
-  if (K % K_BLOCK == 0u) { return StripRows(a, b); }
-  let inside = select(0.0, 1.0, k < K);
+  if (!RAGGED) { return StripRows(a, b); }
+  let inside = select(0.0, 1.0, k < params.k);
   return StripRows(a * inside, b * inside);
 }
 
@@ -2293,7 +2284,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total_0 = Strip();
   var total_1 = Strip();
   var total_2 = Strip();
-  for (var k = 0u; k < K; k += K_BLOCK) {
+  for (var k = 0u; k < params.k; k += K_BLOCK) {
     let w = weights(texel, k);
     let near = k + lane;
     let far = near + 8u;
@@ -2314,19 +2305,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
 }
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(first: u32) -> vec4f {
-  if (!BIAS) { return vec4f(); }
+  if (params.has_bias == 0u) { return vec4f(); }
   let last = params.n - 1u;
   return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
 }
@@ -2355,16 +2346,16 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-subgroup-half.wgsl */
-export const matmulSubgroupHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n"> = {
+export const matmulSubgroupHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-subgroup-half",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
 // Matrix product with bias for software adapters: y = x W^T + b, weights in float16, two inputs to a word
 //
-//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
@@ -2375,10 +2366,9 @@ requires immediate_address_space;
 // use lib/half.wgsl
 
 override SG: u32;
-override K: u32;
-override BIAS: bool;
+override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -2624,7 +2614,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
 // The kernel brings SG, \`prepare\`, which readies a lane, and \`add_inputs\`, which adds a block of inputs to a tile.
 
-// A lane's input of each row. Beyond K the rows are zero.
+// A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
   let mine = within(k);
   let a = Rows(
@@ -2633,8 +2623,8 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
     vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
     vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
   );
-  if (K % K_BLOCK == 0u) { return a; }
-  let inside = select(0.0, 1.0, k < K);
+  if (!RAGGED) { return a; }
+  let inside = select(0.0, 1.0, k < params.k);
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
@@ -2655,7 +2645,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   );
   prepare(lane);
   var total = Tile();
-  for (var k = 0u; k < K; k += K_BLOCK) {
+  for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
     add_inputs(&block, starts, texel, k, lane);
     add_block(&total, &block);
@@ -2682,19 +2672,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
 }
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(first: u32) -> vec4f {
-  if (!BIAS) { return vec4f(); }
+  if (params.has_bias == 0u) { return vec4f(); }
   let last = params.n - 1u;
   return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
 }
@@ -2736,16 +2726,16 @@ fn open_half(bits: u32) -> vec2f {
 };
 
 /** shaders/matmul-subgroup-nf4.wgsl */
-export const matmulSubgroupNf4: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean }, "vectors" | "n"> = {
+export const matmulSubgroupNf4: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-subgroup-nf4",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
 // Matrix product with bias for software adapters: y = x W^T + b, weights in NF4 (lib/nf4.wgsl), eight inputs to a word
 //
-//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
@@ -2756,10 +2746,9 @@ requires immediate_address_space;
 // use lib/nf4.wgsl
 
 override SG: u32;
-override K: u32;
-override BIAS: bool;
+override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -2789,19 +2778,19 @@ fn code_texel(texel: u32, k: u32) -> vec4u {
 }
 
 fn scale_texel(texel: u32, output: u32, k: u32) -> vec4f {
-  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, nf4_scale_word(K, 4u * texel + output, within(k))), 0));
+  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, nf4_scale_word(params.k, 4u * texel + output, within(k))), 0));
 }
 
 // Scales of four neighbouring outputs for input k: one texel, unless the outputs' rows begin within blocks.
 fn scales(texel: u32, k: u32) -> vec4f {
   let first = scale_texel(texel, 0u, k);
-  if (K % NF4_BLOCK == 0u) { return first; }
+  if (!RAGGED) { return first; }
   return vec4f(first.x, scale_texel(texel, 1u, k).y, scale_texel(texel, 2u, k).z, scale_texel(texel, 3u, k).w);
 }
 
 // The weights of four neighbouring outputs for input k; \`block\` are the scales where rows begin with a block.
 fn columns(codes: vec4u, texel: u32, k: u32, block: vec4f) -> vec4f {
-  if (K % NF4_BLOCK == 0u) { return levels(codes) * block; }
+  if (!RAGGED) { return levels(codes) * block; }
   return levels(codes) * scales(texel, k);
 }
 
@@ -3030,7 +3019,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
 // The kernel brings SG, \`prepare\`, which readies a lane, and \`add_inputs\`, which adds a block of inputs to a tile.
 
-// A lane's input of each row. Beyond K the rows are zero.
+// A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
   let mine = within(k);
   let a = Rows(
@@ -3039,8 +3028,8 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
     vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
     vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
   );
-  if (K % K_BLOCK == 0u) { return a; }
-  let inside = select(0.0, 1.0, k < K);
+  if (!RAGGED) { return a; }
+  let inside = select(0.0, 1.0, k < params.k);
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
@@ -3061,7 +3050,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   );
   prepare(lane);
   var total = Tile();
-  for (var k = 0u; k < K; k += K_BLOCK) {
+  for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
     add_inputs(&block, starts, texel, k, lane);
     add_block(&total, &block);
@@ -3088,19 +3077,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
 }
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(first: u32) -> vec4f {
-  if (!BIAS) { return vec4f(); }
+  if (params.has_bias == 0u) { return vec4f(); }
   let last = params.n - 1u;
   return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
 }
@@ -3155,16 +3144,16 @@ fn nf4_scale_word(inputs: u32, row: u32, k: u32) -> u32 {
 };
 
 /** shaders/matmul-subgroup.wgsl */
-export const matmulSubgroup: Shader<"x" | "weight" | "bias" | "y", { SG: number; K: number; BIAS: boolean }, "vectors" | "n"> = {
+export const matmulSubgroup: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-subgroup",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
 // Matrix product with bias for software adapters: y = x W^T + b, weights in float32
 //
-//   x [vectors, K]   W [N, K] as a texture (weight-texture.wgsl)   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
@@ -3174,10 +3163,9 @@ requires immediate_address_space;
 // use lib/grid.wgsl
 
 override SG: u32;
-override K: u32;
-override BIAS: bool;
+override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -3185,7 +3173,7 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// The weights of four neighbouring outputs for input k; beyond K they meet a zero.
+// The weights of four neighbouring outputs for input k; beyond the last they meet a zero.
 fn columns(texel: u32, k: u32) -> vec4f {
   return bitcast<vec4f>(textureLoad(weight, vec2u(texel, within(k)), 0));
 }
@@ -3412,7 +3400,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
 // The kernel brings SG, \`prepare\`, which readies a lane, and \`add_inputs\`, which adds a block of inputs to a tile.
 
-// A lane's input of each row. Beyond K the rows are zero.
+// A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
   let mine = within(k);
   let a = Rows(
@@ -3421,8 +3409,8 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
     vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
     vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
   );
-  if (K % K_BLOCK == 0u) { return a; }
-  let inside = select(0.0, 1.0, k < K);
+  if (!RAGGED) { return a; }
+  let inside = select(0.0, 1.0, k < params.k);
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
@@ -3443,7 +3431,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   );
   prepare(lane);
   var total = Tile();
-  for (var k = 0u; k < K; k += K_BLOCK) {
+  for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
     add_inputs(&block, starts, texel, k, lane);
     add_block(&total, &block);
@@ -3470,19 +3458,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params, K and BIAS; its tile brings K_BLOCK.
+// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
 
-// An input that there is. Where blocks fill K exactly nothing is compared: that costs a third of the time on lavapipe.
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
-  if (K % K_BLOCK == 0u) { return k; }
-  return min(k, K - 1u);
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
 }
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * K; }
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(first: u32) -> vec4f {
-  if (!BIAS) { return vec4f(); }
+  if (params.has_bias == 0u) { return vec4f(); }
   let last = params.n - 1u;
   return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
 }

@@ -13,13 +13,18 @@ import { dryForward as dryLlava, llavaModel } from "./llava/model.ts";
 import type { LoadedWeights, Wanted } from "./load-weights.ts";
 import type { Model } from "./model.ts";
 import type { Site } from "./sites.ts";
+import type { Weights } from "./weights.ts";
 
 export interface Architecture {
   readonly sites: readonly Site[];
   /** The longest prompt in ids. */
   readonly maxTokens: number;
-  /** A forward without a device. */
-  dry(tokens: number): {
+  /** A forward without a device; with `stored` weights on a dry device. */
+  dry(
+    tokens: number,
+    gpu?: Gpu,
+    stored?: Weights,
+  ): {
     readonly shapes: ReadonlyMap<string, readonly number[]>;
     readonly wanted: ReadonlyMap<string, Wanted>;
     readonly flop: number;
@@ -54,7 +59,7 @@ function blip(json: unknown): Architecture {
   return {
     sites: blipSites(config),
     maxTokens: config.text.maxPositionEmbeddings,
-    dry: (tokens) => dryBlip(config, tokens),
+    dry: (tokens, gpu, stored) => dryBlip(config, tokens, gpu, stored),
     otherNames: (weight) => (weight === `${head}.bias` ? [`${head}.decoder.bias`] : []),
     async prepare(folder) {
       const inputs = await openBlipInputs(folder, config);
@@ -68,7 +73,7 @@ function llava(json: unknown): Architecture {
   return {
     sites: llavaSites(config),
     maxTokens: config.text.maxPositionEmbeddings + 1 - config.imageTokens,
-    dry: (tokens) => dryLlava(config, tokens),
+    dry: (tokens, gpu, stored) => dryLlava(config, tokens, 0, gpu, stored),
     otherNames: newerNames,
     async prepare(folder) {
       const inputs = await openLlavaInputs(folder, config);

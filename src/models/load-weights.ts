@@ -2,7 +2,6 @@
  * Which weights a forward asks for is found by a dry run of it, then each is streamed from the checkpoint to the device.
  */
 import { mebibytes } from "../kernels/arena.ts";
-import { openDry } from "../kernels/dry.ts";
 import { MemoryError } from "../kernels/errors.ts";
 import type { Table } from "../kernels/gather.ts";
 import type { Gpu } from "../kernels/gpu.ts";
@@ -10,7 +9,7 @@ import type { Matrix } from "../kernels/matmul.ts";
 import { size, type Tensor } from "../kernels/tensor.ts";
 import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
 import { UserError } from "./errors.ts";
-import { type Found, formatOf, isDry, loaders } from "./load-weight.ts";
+import { type Found, formatOf, loaders } from "./load-weight.ts";
 import type { Weights } from "./weights.ts";
 
 export interface Wanted {
@@ -77,7 +76,6 @@ export async function loadWeights(
     const info = find(checkpoint, want, options.rename?.(want.name) ?? []);
     return { want, info, format: formatOf(want, info, options.quantized?.(want.name) ?? false) };
   });
-  await checkRoom(gpu, checkpoint, found);
   const totalBytes = found.reduce((total, { info }) => total + info.bytes, 0);
   const matrices = new Map<string, Matrix>();
   const vectors = new Map<string, Tensor>();
@@ -139,14 +137,11 @@ function find(checkpoint: Checkpoint, { name, shape }: Wanted, others: string[])
 }
 
 /** Software adapters do not say when memory ran out, so what does not fit is refused before the first byte is read. */
-async function checkRoom(gpu: Gpu, checkpoint: Checkpoint, found: readonly Found[]): Promise<void> {
-  if (isDry(gpu)) return;
-  const dry = openDry(gpu.info);
-  for (const one of found) await loaders[one.want.form](dry, checkpoint, one);
+export function checkRoom(gpu: Gpu, needed: number): void {
   const free = gpu.info.memoryBytes - gpu.bytes;
-  if (dry.bytes <= free) return;
+  if (needed <= free) return;
   throw new MemoryError(
-    `the model's weights need ${mebibytes(dry.bytes)} on the device, of which ${mebibytes(free)} may be used; ` +
+    `the model's weights need ${mebibytes(needed)} on the device, of which ${mebibytes(free)} may be used; ` +
       "take a float16 checkpoint, `--quantize nf4`, or a machine with more memory, or raise NOTICE_MEMORY (in bytes)",
   );
 }

@@ -1,5 +1,6 @@
 /** Finds a model by its name and loads it. */
 import { openFolder } from "#files";
+import { openDry } from "../kernels/dry.ts";
 import type { Gpu } from "../kernels/gpu.ts";
 import { readArchitecture } from "./architectures.ts";
 import { openCheckpoint } from "./checkpoint.ts";
@@ -7,7 +8,7 @@ import type { Folder } from "./files.ts";
 import { hashOf, hashOfSource } from "./hash.ts";
 import { fetchModel } from "./hub.ts";
 import type { DownloadProgress } from "./hub-progress.ts";
-import { type LoadProgress, loadWeights } from "./load-weights.ts";
+import { checkRoom, type LoadProgress, loadWeights } from "./load-weights.ts";
 import type { Model } from "./model.ts";
 import { isQuantized, type Quantize } from "./nf4.ts";
 
@@ -36,12 +37,19 @@ export async function loadModel(gpu: Gpu, name: string, options: LoadOptions = {
   const checkpoint = await openCheckpoint(folder);
   try {
     const { wanted } = architecture.dry(2);
-    const rename = architecture.otherNames;
-    const weights = await loadWeights(gpu, checkpoint, wanted.values(), {
-      ...options,
-      rename,
-      ...(options.quantize && { quantized: isQuantized }),
-    });
+    const { quantize, onProgress, signal } = options;
+    const load = (device: Gpu, told: Pick<LoadOptions, "onProgress" | "signal">) =>
+      loadWeights(device, checkpoint, wanted.values(), {
+        rename: architecture.otherNames,
+        ...(quantize && { quantized: isQuantized }),
+        ...told,
+      });
+    const dry = openDry(gpu.info);
+    const stored = await load(dry, {});
+    checkRoom(gpu, dry.bytes);
+    architecture.dry(2, dry, stored);
+    const compiled = gpu.compile(dry.programs.values());
+    const [weights] = await Promise.all([load(gpu, { onProgress, signal }), compiled]);
     const identify = async () => ({ config: hashOf(configText), weights: await weightsHash(folder) });
     return assemble(gpu, weights, { name, identify });
   } finally {

@@ -9,6 +9,7 @@ import { type LoadedWeights, wantedWeights } from "../load-weights.ts";
 import type { Input, Model } from "../model.ts";
 import { remembered } from "../remembered.ts";
 import { scope, type Tap, untapped } from "../scope.ts";
+import type { Weights } from "../weights.ts";
 import type { BlipConfig } from "./config.ts";
 import { type KeyValueMemory, keyValueMemory } from "./memory.ts";
 import { answer, type BlipSite, blipSites, lookAt, readOut, readSites, type Words } from "./vqa.ts";
@@ -93,9 +94,11 @@ export function blipModel(
   };
 }
 
-/** A forward without a device: the stored shape of every site, in order, and the weights that it asks for. */
-export function dryForward(config: BlipConfig, tokens: number) {
-  const gpu = openDry();
+/**
+ * A forward without a device: the stored shape of every site, in order, and the weights that it asks for.
+ * @param stored weights on the dry device `gpu`, to see which programs run on them
+ */
+export function dryForward(config: BlipConfig, tokens: number, gpu: Gpu = openDry(), stored?: Weights) {
   const { weights, wanted } = wantedWeights();
   const shapes = new Map<string, readonly number[]>();
   const tap: Tap = {
@@ -105,7 +108,7 @@ export function dryForward(config: BlipConfig, tokens: number) {
       return activation;
     },
   };
-  const at = scope<BlipSite>(gpu, weights, tap);
+  const at = scope<BlipSite>(gpu, stored ?? weights, tap);
   const { imageSize } = config.vision;
   const image = lookAt(at, config, gpu.tensor("pixel_values", [1, 3, imageSize, imageSize]));
   answer(at, config, image, wordTensors(gpu, new Array(tokens).fill(0), [0]));

@@ -10,6 +10,7 @@ import { type LoadedWeights, wantedWeights } from "../load-weights.ts";
 import type { ForwardOptions, Input, Model } from "../model.ts";
 import { remembered } from "../remembered.ts";
 import { scope, type Tap, untapped } from "../scope.ts";
+import type { Weights } from "../weights.ts";
 import type { LlavaConfig } from "./config.ts";
 import { readOut } from "./llama.ts";
 import type { LayerPast } from "./llama-layer.ts";
@@ -114,9 +115,11 @@ function checkFirst(config: LlavaConfig, { ids }: Input, first: number, watched:
   }
 }
 
-/** A forward without a device: the stored shape of every site, in order, and the weights that it asks for. */
-export function dryForward(config: LlavaConfig, tokens: number, first = 0) {
-  const gpu = openDry();
+/**
+ * A forward without a device: the stored shape of every site, in order, and the weights that it asks for.
+ * @param stored weights on the dry device `gpu`, to see which programs run on them
+ */
+export function dryForward(config: LlavaConfig, tokens: number, first = 0, gpu: Gpu = openDry(), stored?: Weights) {
   const { weights, wanted } = wantedWeights();
   const shapes = new Map<string, readonly number[]>();
   const tap: Tap = {
@@ -126,7 +129,7 @@ export function dryForward(config: LlavaConfig, tokens: number, first = 0) {
       return activation;
     },
   };
-  const at = scope<LlavaSite>(gpu, weights, tap);
+  const at = scope<LlavaSite>(gpu, stored ?? weights, tap);
   const { imageSize } = config.vision;
   const image = lookAt(at, config, gpu.tensor("pixel_values", [1, 3, imageSize, imageSize]));
   const past = first === 0 ? undefined : () => dryPast(gpu, config, first);

@@ -1,0 +1,218 @@
+/** The device itself: an arena of memory, pipelines made once, commands handed over in batches. */
+import { type Allocator, Arena } from "./arena.ts";
+import { DeviceError } from "./errors.ts";
+import type { AdapterInfo, Bindable, Gpu, Program } from "./gpu.ts";
+import { Pipelines } from "./pipelines.ts";
+import type { Shader } from "./shader.ts";
+import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
+
+export interface Platform {
+  /** Awaits a promise of the device without burning a core. */
+  settle<T>(promise: Promise<T>): Promise<T>;
+}
+
+/** Commands are handed over in batches: an early one so that the device starts, then larger ones. */
+const FIRST_BATCH = 16;
+const BATCH = 64;
+
+export class DeviceGpu implements Gpu {
+  readonly info: AdapterInfo;
+  flop = 0;
+  dispatches = 0;
+  readonly #device: GPUDevice;
+  readonly #platform: Platform;
+  readonly #arena: Arena;
+  readonly #pipelines: Pipelines;
+  #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #timestamps: GPUComputePassTimestampWrites | undefined;
+  #pending = 0;
+  #batch = FIRST_BATCH;
+  #failure: DeviceError | undefined;
+
+  constructor(device: GPUDevice, info: AdapterInfo, platform: Platform) {
+    this.#device = device;
+    this.info = info;
+    this.#platform = platform;
+    this.#arena = new Arena(allocator(device), info, () => this.#pipelines.forgetBindings());
+    this.#pipelines = new Pipelines(device);
+    device.addEventListener("uncapturederror", (event) => this.#fail(event.error.message));
+    device.lost.then(({ reason, message }) => reason !== "destroyed" && this.#fail(`device lost: ${message}`));
+  }
+
+  get bytes(): number {
+    return this.#arena.bytes;
+  }
+
+  tensor(label: string, shape: readonly number[]): Tensor {
+    return { label, shape, memory: this.#arena.take(label, size(shape) * 4) };
+  }
+
+  upload(label: string, shape: readonly number[], data: Float32Array | Uint32Array): Tensor {
+    const tensor = this.tensor(label, shape);
+    if (data.length !== size(shape))
+      throw new Error(`upload ${label}: got ${data.length} words, expected ${size(shape)}`);
+    this.write(tensor.memory, 0, data);
+    return tensor;
+  }
+
+  write(memory: Memory, offset: number, words: Float32Array | Uint32Array): void {
+    this.submit(); // earlier dispatches may still use this memory under another name
+    this.#device.queue.writeBuffer(
+      memory.buffer!,
+      offset,
+      words.buffer as ArrayBuffer,
+      words.byteOffset,
+      words.byteLength,
+    );
+  }
+
+  texture(label: string, width: number, height: number): TextureMemory {
+    return this.#arena.texture(label, width, height);
+  }
+
+  frame<T>(work: () => T): T {
+    return this.#arena.frame(work);
+  }
+
+  keep(tensor: Tensor): Tensor {
+    this.#arena.keep(tensor.memory);
+    return tensor;
+  }
+
+  release(...tensors: Tensor[]): void {
+    for (const { memory } of tensors) this.#arena.give(memory);
+  }
+
+  destroyTexture(texture: TextureMemory): void {
+    this.submit();
+    this.#arena.destroyTexture(texture);
+  }
+
+  run<B extends string, O, P extends string>(
+    shader: Shader<B, O, P>,
+    overrides: O,
+    bindings: Record<B, Bindable>,
+    params: Record<P, number>,
+    workgroups: number,
+  ): void {
+    if (workgroups === 0) return;
+    const { pipeline, group, immediates } = this.#pipelines.bind(shader, this.info, overrides, bindings, params);
+    this.#check(); // a shader that does not compile is known by now, and must not be dispatched
+    this.#encoder ??= this.#device.createCommandEncoder();
+    this.#pass ??= this.#encoder.beginComputePass(this.#timestamps ? { timestampWrites: this.#timestamps } : undefined);
+    this.#pass.setPipeline(pipeline);
+    this.#pass.setBindGroup(0, group);
+    if (immediates.byteLength > 0) this.#pass.setImmediates(0, immediates);
+    const x = Math.min(workgroups, 65_535);
+    this.#pass.dispatchWorkgroups(x, Math.ceil(workgroups / x));
+    this.dispatches += 1;
+    this.#pending += 1;
+    if (this.#pending >= this.#batch && !this.#timestamps) {
+      this.submit();
+      this.#batch = BATCH;
+    }
+  }
+
+  async compile(programs: Iterable<Program>): Promise<void> {
+    await this.#platform.settle(this.#pipelines.compile(programs, this.info));
+  }
+
+  async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
+    const bytes = size(tensor.shape) * 4;
+    if (bytes === 0) return new Float32Array(0);
+    const landing = this.#arena.landing(bytes);
+    this.#endPass();
+    this.#encoder ??= this.#device.createCommandEncoder();
+    this.#encoder.copyBufferToBuffer(tensor.memory.buffer!, 0, landing, 0, bytes);
+    this.submit();
+    try {
+      await this.#platform.settle(landing.mapAsync(GPUMapMode.READ, 0, bytes));
+      this.#check();
+      return new Float32Array(landing.getMappedRange(0, bytes).slice(0));
+    } finally {
+      this.#arena.landed(landing);
+    }
+  }
+
+  submit(): void {
+    if (!this.#encoder) return;
+    this.#endPass();
+    this.#device.queue.submit([this.#encoder.finish()]);
+    this.#encoder = undefined;
+    this.#pending = 0;
+  }
+
+  async finish(): Promise<void> {
+    this.submit();
+    this.#batch = FIRST_BATCH;
+    await this.#platform.settle(this.#device.queue.onSubmittedWorkDone());
+    this.#check();
+  }
+
+  async time(work: () => void): Promise<number> {
+    if (!this.info.features.includes("timestamp-query")) return this.#timeFromOutside(work);
+    const querySet = this.#device.createQuerySet({ type: "timestamp", count: 2 });
+    const resolved = this.tensor("timestamps", [4]);
+    const target = this.#device.createBuffer({
+      size: 16,
+      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    });
+    await this.finish();
+    this.#timestamps = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+    try {
+      work();
+    } finally {
+      this.#endPass();
+      this.#timestamps = undefined;
+    }
+    this.#encoder!.resolveQuerySet(querySet, 0, 2, target, 0);
+    this.#encoder!.copyBufferToBuffer(target, 0, resolved.memory.buffer!, 0, 16);
+    const [begin, end] = new BigUint64Array((await this.read(resolved)).buffer);
+    querySet.destroy();
+    target.destroy();
+    this.release(resolved);
+    return Number(end! - begin!);
+  }
+
+  async #timeFromOutside(work: () => void): Promise<number> {
+    await this.finish();
+    const started = performance.now();
+    work();
+    await this.finish();
+    return (performance.now() - started) * 1e6;
+  }
+
+  close(): void {
+    this.#arena.close();
+    this.#device.destroy();
+  }
+
+  #endPass(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+  }
+
+  #fail(message: string): void {
+    this.#failure ??= new DeviceError(`gpu ${this.info.name}: ${message}`);
+  }
+
+  #check(): void {
+    if (this.#failure) throw this.#failure;
+  }
+}
+
+function allocator(device: GPUDevice): Allocator {
+  const usages = {
+    storage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    landing: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+  };
+  return {
+    buffer: (bytes, usage) => device.createBuffer({ size: bytes, usage: usages[usage] }),
+    texture(label, width, height) {
+      const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING;
+      return device.createTexture({ label, size: [width, height], format: "rgba32uint", usage });
+    },
+    maxTextureSide: device.limits.maxTextureDimension2D,
+  };
+}
