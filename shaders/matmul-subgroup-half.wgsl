@@ -1,14 +1,15 @@
-// Matrix product with bias for software adapters: y = x W^T + b, weights in float16, two inputs to a word
+// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in float16
 //
-//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
 // use lib/matmul-frame.wgsl
+// use lib/weight-rows.wgsl
+// use lib/rows-half.wgsl
 // use lib/grid.wgsl
-// use lib/half.wgsl
 
 override SG: u32;
 override RAGGED: bool;
@@ -21,44 +22,22 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// The weights of four neighbouring outputs for two inputs.
-struct Pair { even: vec4f, odd: vec4f, }
+fn prepare(texel: u32, lane: u32) { find_rows(texel, row_texels()); }
 
-fn pair(texel: u32, word: u32) -> Pair {
-  let w = textureLoad(weight, vec2u(texel, within(2u * word) / 2u), 0);
-  let x = open_half(w.x);
-  let y = open_half(w.y);
-  let z = open_half(w.z);
-  let u = open_half(w.w);
-  return Pair(vec4f(x.x, y.x, z.x, u.x), vec4f(x.y, y.y, z.y, u.y));
-}
-
-// SG inputs from k on.
-fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+// Four inputs from k on.
+fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, w: mat4x4f) {
   let a = rows_at(starts, k + lane);
-  let w0 = pair(texel, k / 2u + 0u);
-  accumulate_0(block, a, w0.even);
-  accumulate_1(block, a, w0.odd);
-  let w2 = pair(texel, k / 2u + 1u);
-  accumulate_2(block, a, w2.even);
-  accumulate_3(block, a, w2.odd);
-  if (SG > 4u) {
-    let w4 = pair(texel, k / 2u + 2u);
-    accumulate_4(block, a, w4.even);
-    accumulate_5(block, a, w4.odd);
-    let w6 = pair(texel, k / 2u + 3u);
-    accumulate_6(block, a, w6.even);
-    accumulate_7(block, a, w6.odd);
-  }
+  accumulate_0(block, a, w[0]);
+  accumulate_1(block, a, w[1]);
+  accumulate_2(block, a, w[2]);
+  accumulate_3(block, a, w[3]);
 }
 
 fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  step(block, starts, texel, k, lane);
-  step(block, starts, texel, k + SG, lane);
-  if (SG < 8u) {
-    step(block, starts, texel, k + 2u * SG, lane);
-    step(block, starts, texel, k + 3u * SG, lane);
-  }
+  let first = octet(k);
+  step(block, starts, k, lane, first.near);
+  step(block, starts, k + 4u, lane, first.far);
+  let second = octet(k + 8u);
+  step(block, starts, k + 8u, lane, second.near);
+  step(block, starts, k + 12u, lane, second.far);
 }
-
-fn prepare(lane: u32) {}

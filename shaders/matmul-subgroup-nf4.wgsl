@@ -84,6 +84,6 @@ fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, la
   if (SG < 8u) { step(block, starts, texel, far >> vec4u(16u), scale, k + 8u + SG, lane); }
 }
 
-fn prepare(lane: u32) {
+fn prepare(texel: u32, lane: u32) {
   held = vec2f(NF4_LEVELS[lane & 7u], NF4_LEVELS[8u + (lane & 7u)]);
 }

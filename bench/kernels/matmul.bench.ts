@@ -1,6 +1,7 @@
 /** Tier D against the plain shared-memory kernel of tier B, and the formats, in turns: a busy machine slows all alike. */
 import type { Gpu, Tier } from "../../src/kernels/gpu.ts";
-import { emptyMatrix, type Format, matmul, writeRows } from "../../src/kernels/matmul.ts";
+import { matmul } from "../../src/kernels/matmul.ts";
+import { emptyMatrix, type Format, writeRows } from "../../src/kernels/matrix.ts";
 import { nf4Rows } from "../../src/models/nf4.ts";
 import { check, deviceTime, openBench, pattern } from "./device.ts";
 

@@ -1,4 +1,7 @@
-/** Loading a checkpoint of 1.5 GB (0.75 GB in float16) against reading its bytes, both from the page cache. */
+/**
+ * Loading a checkpoint of 1.5 GB (0.75 GB in float16) against reading its bytes into one piece of memory again and again,
+ * both from the page cache, and against writing as many bytes into memory that is new, which loading cannot do without.
+ */
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { openGpu } from "#gpu";
@@ -28,9 +31,10 @@ for (const dtype of ["F32", "F16"] as const) {
     model.close();
     gpu.close();
   }
+  const fresh = writeFresh(size);
   const rate = (seconds: number) => `${seconds.toFixed(2)} s, ${(size / seconds / 1e9).toFixed(2)} GB/s`;
   console.log(
-    `${name}, ${dtype}: reading ${rate(reading)}; loading ${rate(loading)}, ${((100 * reading) / loading).toFixed(0)} % of it; heap ${(heap / 2 ** 20).toFixed(0)} MiB`,
+    `${name}, ${dtype}: reading ${rate(reading)}; writing new memory ${rate(fresh)}; loading ${rate(loading)}, ${((100 * reading) / loading).toFixed(0)} and ${((100 * fresh) / loading).toFixed(0)} % of these; heap ${(heap / 2 ** 20).toFixed(0)} MiB`,
   );
 }
 
@@ -42,4 +46,11 @@ function readAll(path: string): number {
   while (readSync(handle, piece, 0, PIECE, null) > 0);
   closeSync(handle);
   return (performance.now() - started) / 1000;
+}
+
+/** Seconds for so many bytes into memory that was never touched. */
+function writeFresh(bytes: number): number {
+  const started = performance.now();
+  const pieces = Array.from({ length: Math.ceil(bytes / PIECE) }, () => new Uint8Array(PIECE).fill(1));
+  return pieces.length > 0 ? (performance.now() - started) / 1000 : 0;
 }

@@ -5,7 +5,8 @@
  *     PEERS_ORT=/path/to/node_modules/onnxruntime-node/dist/index.js npm run bench peers/vit
  */
 import { openGpu } from "#gpu";
-import { emptyMatrix, matmul } from "../../src/kernels/matmul.ts";
+import { matmul } from "../../src/kernels/matmul.ts";
+import { emptyMatrix } from "../../src/kernels/matrix.ts";
 import { loadModel } from "../../src/models/load.ts";
 import { values } from "../../test/fullsize/synthetic.ts";
 import { deviceTime } from "../kernels/device.ts";

@@ -30,7 +30,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(lane);
+  prepare(texel, lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();

@@ -1,9 +1,10 @@
 /** The device itself: an arena of memory, pipelines made once, commands handed over in batches. */
 import { type Allocator, Arena } from "./arena.ts";
 import { DeviceError } from "./errors.ts";
-import type { AdapterInfo, Bindable, Gpu, Program } from "./gpu.ts";
+import type { AdapterInfo, Bindable, Gpu, Program, Texels, Words } from "./gpu.ts";
 import { Pipelines } from "./pipelines.ts";
 import type { Shader } from "./shader.ts";
+import { Staging } from "./staging.ts";
 import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
 
 export interface Platform {
@@ -23,6 +24,7 @@ export class DeviceGpu implements Gpu {
   readonly #platform: Platform;
   readonly #arena: Arena;
   readonly #pipelines: Pipelines;
+  readonly #staging: Staging;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #timestamps: GPUComputePassTimestampWrites | undefined;
@@ -36,6 +38,7 @@ export class DeviceGpu implements Gpu {
     this.#platform = platform;
     this.#arena = new Arena(allocator(device), info, () => this.#pipelines.forgetBindings());
     this.#pipelines = new Pipelines(device);
+    this.#staging = new Staging(device);
     device.addEventListener("uncapturederror", (event) => this.#fail(event.error.message));
     device.lost.then(({ reason, message }) => reason !== "destroyed" && this.#fail(`device lost: ${message}`));
   }
@@ -65,6 +68,27 @@ export class DeviceGpu implements Gpu {
       words.byteOffset,
       words.byteLength,
     );
+  }
+
+  writeTexels({ texture, x, y, width, height }: Texels, words: Uint32Array): void {
+    this.submit();
+    const bytes = words as Uint32Array<ArrayBuffer>;
+    this.#device.queue.writeTexture({ texture: texture.texture!, origin: [x, y] }, bytes, { bytesPerRow: 16 * width }, [
+      width,
+      height,
+    ]);
+  }
+
+  async stream(place: Words | Texels, bytes: number, read: (into: Uint8Array) => Promise<void>): Promise<void> {
+    this.submit();
+    const copy = (encoder: GPUCommandEncoder, buffer: GPUBuffer) => {
+      if ("memory" in place) return encoder.copyBufferToBuffer(buffer, 0, place.memory.buffer!, place.offset, bytes);
+      const { texture, x, y, width, height } = place;
+      const target = { texture: texture.texture!, origin: [x, y] };
+      encoder.copyBufferToTexture({ buffer, bytesPerRow: 16 * width }, target, [width, height]);
+    };
+    await this.#platform.settle(this.#staging.pass(bytes, read, copy));
+    this.#check();
   }
 
   texture(label: string, width: number, height: number): TextureMemory {
@@ -146,6 +170,7 @@ export class DeviceGpu implements Gpu {
   async finish(): Promise<void> {
     this.submit();
     this.#batch = FIRST_BATCH;
+    await this.#platform.settle(this.#staging.release());
     await this.#platform.settle(this.#device.queue.onSubmittedWorkDone());
     this.#check();
   }
@@ -210,7 +235,7 @@ function allocator(device: GPUDevice): Allocator {
   return {
     buffer: (bytes, usage) => device.createBuffer({ size: bytes, usage: usages[usage] }),
     texture(label, width, height) {
-      const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING;
+      const usage = GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST;
       return device.createTexture({ label, size: [width, height], format: "rgba32uint", usage });
     },
     maxTextureSide: device.limits.maxTextureDimension2D,

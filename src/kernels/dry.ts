@@ -18,12 +18,13 @@ export function openDry(info: Partial<AdapterInfo> = {}): DryGpu {
     subgroupSize: 8,
     features: [],
     maxBindingBytes: Number.POSITIVE_INFINITY,
+    maxTextureSide: 8192,
     halfFlushes: false,
     ...info,
     memoryBytes: Number.POSITIVE_INFINITY,
     kind: "none",
   };
-  const nothing = { buffer: () => undefined, texture: () => undefined, maxTextureSide: Number.POSITIVE_INFINITY };
+  const nothing = { buffer: () => undefined, texture: () => undefined, maxTextureSide: full.maxTextureSide };
   const arena = new Arena(nothing, full, () => {});
   const tensor = (label: string, shape: readonly number[]): Tensor => ({
     label,
@@ -42,6 +43,8 @@ export function openDry(info: Partial<AdapterInfo> = {}): DryGpu {
     tensor,
     upload: tensor,
     write: () => {},
+    writeTexels: () => {},
+    stream: async () => {},
     texture: (label, width, height) => arena.texture(label, width, height),
     frame: (work) => arena.frame(work),
     keep(kept) {

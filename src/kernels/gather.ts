@@ -73,3 +73,22 @@ export function writeEntries(gpu: Gpu, { width, half, parts, partEntries }: Tabl
   }
   gpu.submit();
 }
+
+/** As `writeEntries`, with bytes that `read` puts right into memory that the device copies from. */
+export async function streamEntries(
+  gpu: Gpu,
+  { width, half, parts, partEntries }: Table,
+  first: number,
+  count: number,
+  read: (entry: number, into: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const entryBytes = half ? width * 2 : width * 4;
+  for (let entry = first; entry < first + count; ) {
+    const own = Math.min(first + count - entry, partEntries - (entry % partEntries));
+    const at = entry;
+    const memory = parts[Math.floor(entry / partEntries)]!;
+    const place = { memory, offset: (entry % partEntries) * entryBytes };
+    await gpu.stream(place, own * entryBytes, (into) => read(at, into));
+    entry += own;
+  }
+}

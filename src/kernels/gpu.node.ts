@@ -65,6 +65,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
     subgroupSize,
     features,
     maxBindingBytes: device.limits.maxStorageBufferBindingSize,
+    maxTextureSide: device.limits.maxTextureDimension2D,
     memoryBytes: memoryBytes(),
     halfFlushes: false,
   };

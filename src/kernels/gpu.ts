@@ -13,6 +13,8 @@ export interface AdapterInfo {
   readonly subgroupSize: number;
   readonly features: readonly string[];
   readonly maxBindingBytes: number;
+  /** Texels of a texture in either direction. */
+  readonly maxTextureSide: number;
   /** Bytes that the device may hold. */
   readonly memoryBytes: number;
   /** float16 subnormal numbers are flushed by unpack2x16float: kernels open them bit by bit. */
@@ -20,6 +22,21 @@ export interface AdapterInfo {
 }
 
 export type Bindable = Memory | TextureMemory;
+
+/** A rectangle of texels, row by row, four words each. */
+export interface Texels {
+  readonly texture: TextureMemory;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Words of memory from a byte on. */
+export interface Words {
+  readonly memory: Memory;
+  readonly offset: number;
+}
 
 /** A kernel with the numbers that are fixed when it is compiled. */
 export interface Program {
@@ -40,6 +57,12 @@ export interface Gpu {
   upload(label: string, shape: readonly number[], data: Float32Array | Uint32Array): Tensor;
   /** Puts words into memory at a byte offset, before everything that is recorded later. */
   write(memory: Memory, offset: number, words: Float32Array | Uint32Array): void;
+  writeTexels(texels: Texels, words: Uint32Array): void;
+  /**
+   * Fills a place with `bytes` bytes that `read` puts right into memory that the device copies from. Of texels each row must
+   * be a multiple of 256 bytes. The copy may still be under way when it returns: `finish` waits for it.
+   */
+  stream(place: Words | Texels, bytes: number, read: (into: Uint8Array) => Promise<void>): Promise<void>;
   texture(label: string, width: number, height: number): TextureMemory;
   /** Runs `work`; what it allocated goes back to the arena, except the tensors that it returns. */
   frame<T>(work: () => T): T;

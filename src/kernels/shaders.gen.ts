@@ -1742,17 +1742,18 @@ export const matmulStripsHalf: Shader<"x" | "weight" | "bias" | "y", { SG: numbe
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Matrix product with bias for software adapters of 8 lanes: y = x W^T + b, weights in float16, two inputs to a word
+// Matrix product with bias for software adapters of 8 lanes: y = x W^T + b, weights in float16
 //
-//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 24 rows times 4 SG columns, 8 rows at a time (lib/strip.wgsl).
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
 // use lib/matmul-frame.wgsl
+// use lib/weight-rows.wgsl
+// use lib/rows-half.wgsl
 // use lib/grid.wgsl
-// use lib/half.wgsl
 
 override SG: u32;
 override RAGGED: bool;
@@ -1764,35 +1765,6 @@ var<immediate> params: Params;
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// The weights of four neighbouring outputs for two inputs.
-struct Pair { even: vec4f, odd: vec4f, }
-
-fn pair(texel: u32, k: u32) -> Pair {
-  let w = textureLoad(weight, vec2u(texel, within(k) / 2u), 0);
-  let x = open_half(w.x);
-  let y = open_half(w.y);
-  let z = open_half(w.z);
-  let u = open_half(w.w);
-  return Pair(vec4f(x.x, y.x, z.x, u.x), vec4f(x.y, y.y, z.y, u.y));
-}
-
-fn weights(texel: u32, k: u32) -> Weights {
-  let p0 = pair(texel, k + 0u);
-  let p2 = pair(texel, k + 2u);
-  let p4 = pair(texel, k + 4u);
-  let p6 = pair(texel, k + 6u);
-  let p8 = pair(texel, k + 8u);
-  let p10 = pair(texel, k + 10u);
-  let p12 = pair(texel, k + 12u);
-  let p14 = pair(texel, k + 14u);
-  return Weights(
-    p0.even, p0.odd, p2.even, p2.odd,
-    p4.even, p4.odd, p6.even, p6.odd,
-    p8.even, p8.odd, p10.even, p10.odd,
-    p12.even, p12.odd, p14.even, p14.odd,
-  );
-}
 
 // A strip of a matrix product in registers: 8 rows times four neighbouring columns a lane, for workgroups of one subgroup
 // of 8 lanes.
@@ -1807,11 +1779,8 @@ const STRIP = 8u;
 const STRIPS = 3u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring outputs for each input of a block.
-struct Weights {
-  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
-  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
-}
+// The weights of four neighbouring outputs for each input of a block (lib/weight-rows.wgsl).
+struct Weights { first: Octet, second: Octet, }
 
 // One value of each row, and where each row starts.
 struct StripRows { a: vec4f, b: vec4f, }
@@ -1822,22 +1791,22 @@ struct Strip { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f,
 // A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
 fn strip_block(near: StripRows, far: StripRows, w: Weights) -> Strip {
   var s = Strip();
-  lane_0(&s, near, w.w0);
-  lane_1(&s, near, w.w1);
-  lane_2(&s, near, w.w2);
-  lane_3(&s, near, w.w3);
-  lane_4(&s, near, w.w4);
-  lane_5(&s, near, w.w5);
-  lane_6(&s, near, w.w6);
-  lane_7(&s, near, w.w7);
-  lane_0(&s, far, w.w8);
-  lane_1(&s, far, w.w9);
-  lane_2(&s, far, w.w10);
-  lane_3(&s, far, w.w11);
-  lane_4(&s, far, w.w12);
-  lane_5(&s, far, w.w13);
-  lane_6(&s, far, w.w14);
-  lane_7(&s, far, w.w15);
+  lane_0(&s, near, w.first.near[0]);
+  lane_1(&s, near, w.first.near[1]);
+  lane_2(&s, near, w.first.near[2]);
+  lane_3(&s, near, w.first.near[3]);
+  lane_4(&s, near, w.first.far[0]);
+  lane_5(&s, near, w.first.far[1]);
+  lane_6(&s, near, w.first.far[2]);
+  lane_7(&s, near, w.first.far[3]);
+  lane_0(&s, far, w.second.near[0]);
+  lane_1(&s, far, w.second.near[1]);
+  lane_2(&s, far, w.second.near[2]);
+  lane_3(&s, far, w.second.near[3]);
+  lane_4(&s, far, w.second.far[0]);
+  lane_5(&s, far, w.second.far[1]);
+  lane_6(&s, far, w.second.far[2]);
+  lane_7(&s, far, w.second.far[3]);
   return s;
 }
 
@@ -1935,7 +1904,7 @@ fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, RAGGED, SG, and \`weights\`, which reads a block of inputs.
+// The kernel brings x, bias, y, params, RAGGED and SG.
 
 fn starts_of(row: u32) -> StripStarts {
   return StripStarts(
@@ -1973,7 +1942,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = STRIPS * STRIP * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  let texel = min(own, texels - 1u);
+  find_rows(min(own, texels - 1u), row_texels());
   let starts_0 = starts_of(row);
   let starts_1 = starts_of(row + STRIP);
   let starts_2 = starts_of(row + 2u * STRIP);
@@ -1981,7 +1950,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total_1 = Strip();
   var total_2 = Strip();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
-    let w = weights(texel, k);
+    let w = Weights(octet(k), octet(k + 8u));
     let near = k + lane;
     let far = near + 8u;
     add_strip(&total_0, strip_block(rows_at(starts_0, near), rows_at(starts_0, far), w));
@@ -2028,14 +1997,40 @@ fn store(row: u32, first: u32, value: vec4f) {
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// The kernel brings weight, params and \`eight\`, which reads eight neighbouring inputs of an output.
+
+// The first texel of the lane's first output; the other three lie below it.
+var<private> corner: vec2u;
+
+fn find_rows(texel: u32, row_texels: u32) {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  corner = vec2u(first / height * row_texels, first % height);
 }
 
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
+// The weights of four outputs: for each input a column.
+struct Octet { near: mat4x4f, far: mat4x4f, }
+
+fn octet(k: u32) -> Octet {
+  let a = eight(0u, k);
+  let b = eight(1u, k);
+  let c = eight(2u, k);
+  let d = eight(3u, k);
+  return Octet(transpose(mat4x4f(a[0], b[0], c[0], d[0])), transpose(mat4x4f(a[1], b[1], c[1], d[1])));
+}
+
+// Eight neighbouring inputs of an output, float16, two to a word: one texel. Beyond the last one they meet a zero.
+//
+// use lib/half.wgsl
+
+fn row_texels() -> u32 { return (params.k + 7u) / 8u; }
+
+fn eight(output: u32, k: u32) -> mat2x4f {
+  let w = textureLoad(weight, corner + vec2u(within(k) / 8u, output), 0);
+  return mat2x4f(vec4f(open_half(w.x), open_half(w.y)), vec4f(open_half(w.z), open_half(w.w)));
 }
 
 // Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
@@ -2049,6 +2044,16 @@ fn open_half(bits: u32) -> vec2f {
   let h = vec2u(bits & 0xffffu, bits >> 16u);
   let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
 }
 `,
   },
@@ -2064,13 +2069,15 @@ export const matmulStrips: Shader<"x" | "weight" | "bias" | "y", { SG: number; R
 requires immediate_address_space;
 // Matrix product with bias for software adapters of 8 lanes: y = x W^T + b, weights in float32
 //
-//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 24 rows times 4 SG columns, 8 rows at a time (lib/strip.wgsl).
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
 // use lib/matmul-frame.wgsl
+// use lib/weight-rows.wgsl
+// use lib/rows-float.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -2083,20 +2090,6 @@ var<immediate> params: Params;
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// The weights of four neighbouring outputs for input k; beyond the last they meet a zero.
-fn columns(texel: u32, k: u32) -> vec4f {
-  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, within(k)), 0));
-}
-
-fn weights(texel: u32, k: u32) -> Weights {
-  return Weights(
-    columns(texel, k + 0u), columns(texel, k + 1u), columns(texel, k + 2u), columns(texel, k + 3u),
-    columns(texel, k + 4u), columns(texel, k + 5u), columns(texel, k + 6u), columns(texel, k + 7u),
-    columns(texel, k + 8u), columns(texel, k + 9u), columns(texel, k + 10u), columns(texel, k + 11u),
-    columns(texel, k + 12u), columns(texel, k + 13u), columns(texel, k + 14u), columns(texel, k + 15u),
-  );
-}
 
 // A strip of a matrix product in registers: 8 rows times four neighbouring columns a lane, for workgroups of one subgroup
 // of 8 lanes.
@@ -2111,11 +2104,8 @@ const STRIP = 8u;
 const STRIPS = 3u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring outputs for each input of a block.
-struct Weights {
-  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
-  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
-}
+// The weights of four neighbouring outputs for each input of a block (lib/weight-rows.wgsl).
+struct Weights { first: Octet, second: Octet, }
 
 // One value of each row, and where each row starts.
 struct StripRows { a: vec4f, b: vec4f, }
@@ -2126,22 +2116,22 @@ struct Strip { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f,
 // A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
 fn strip_block(near: StripRows, far: StripRows, w: Weights) -> Strip {
   var s = Strip();
-  lane_0(&s, near, w.w0);
-  lane_1(&s, near, w.w1);
-  lane_2(&s, near, w.w2);
-  lane_3(&s, near, w.w3);
-  lane_4(&s, near, w.w4);
-  lane_5(&s, near, w.w5);
-  lane_6(&s, near, w.w6);
-  lane_7(&s, near, w.w7);
-  lane_0(&s, far, w.w8);
-  lane_1(&s, far, w.w9);
-  lane_2(&s, far, w.w10);
-  lane_3(&s, far, w.w11);
-  lane_4(&s, far, w.w12);
-  lane_5(&s, far, w.w13);
-  lane_6(&s, far, w.w14);
-  lane_7(&s, far, w.w15);
+  lane_0(&s, near, w.first.near[0]);
+  lane_1(&s, near, w.first.near[1]);
+  lane_2(&s, near, w.first.near[2]);
+  lane_3(&s, near, w.first.near[3]);
+  lane_4(&s, near, w.first.far[0]);
+  lane_5(&s, near, w.first.far[1]);
+  lane_6(&s, near, w.first.far[2]);
+  lane_7(&s, near, w.first.far[3]);
+  lane_0(&s, far, w.second.near[0]);
+  lane_1(&s, far, w.second.near[1]);
+  lane_2(&s, far, w.second.near[2]);
+  lane_3(&s, far, w.second.near[3]);
+  lane_4(&s, far, w.second.far[0]);
+  lane_5(&s, far, w.second.far[1]);
+  lane_6(&s, far, w.second.far[2]);
+  lane_7(&s, far, w.second.far[3]);
   return s;
 }
 
@@ -2239,7 +2229,7 @@ fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, RAGGED, SG, and \`weights\`, which reads a block of inputs.
+// The kernel brings x, bias, y, params, RAGGED and SG.
 
 fn starts_of(row: u32) -> StripStarts {
   return StripStarts(
@@ -2277,7 +2267,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = STRIPS * STRIP * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  let texel = min(own, texels - 1u);
+  find_rows(min(own, texels - 1u), row_texels());
   let starts_0 = starts_of(row);
   let starts_1 = starts_of(row + STRIP);
   let starts_2 = starts_of(row + 2u * STRIP);
@@ -2285,7 +2275,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total_1 = Strip();
   var total_2 = Strip();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
-    let w = weights(texel, k);
+    let w = Weights(octet(k), octet(k + 8u));
     let near = k + lane;
     let far = near + 8u;
     add_strip(&total_0, strip_block(rows_at(starts_0, near), rows_at(starts_0, far), w));
@@ -2331,6 +2321,41 @@ fn store(row: u32, first: u32, value: vec4f) {
   if (first + 2u < params.n) { y[at + 2u] = value.z; }
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
+
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// The kernel brings weight, params and \`eight\`, which reads eight neighbouring inputs of an output.
+
+// The first texel of the lane's first output; the other three lie below it.
+var<private> corner: vec2u;
+
+fn find_rows(texel: u32, row_texels: u32) {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  corner = vec2u(first / height * row_texels, first % height);
+}
+
+// The weights of four outputs: for each input a column.
+struct Octet { near: mat4x4f, far: mat4x4f, }
+
+fn octet(k: u32) -> Octet {
+  let a = eight(0u, k);
+  let b = eight(1u, k);
+  let c = eight(2u, k);
+  let d = eight(3u, k);
+  return Octet(transpose(mat4x4f(a[0], b[0], c[0], d[0])), transpose(mat4x4f(a[1], b[1], c[1], d[1])));
+}
+
+// Eight neighbouring inputs of an output, float32: two texels. Beyond the last one they meet a zero.
+
+fn row_texels() -> u32 { return (params.k + 3u) / 4u; }
+
+fn four(output: u32, k: u32) -> vec4f {
+  return bitcast<vec4f>(textureLoad(weight, corner + vec2u(within(k) / 4u, output), 0));
+}
+
+fn eight(output: u32, k: u32) -> mat2x4f { return mat2x4f(four(output, k), four(output, k + 4u)); }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
@@ -2353,17 +2378,18 @@ export const matmulSubgroupHalf: Shader<"x" | "weight" | "bias" | "y", { SG: num
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Matrix product with bias for software adapters: y = x W^T + b, weights in float16, two inputs to a word
+// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in float16
 //
-//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
 // use lib/matmul-frame.wgsl
+// use lib/weight-rows.wgsl
+// use lib/rows-half.wgsl
 // use lib/grid.wgsl
-// use lib/half.wgsl
 
 override SG: u32;
 override RAGGED: bool;
@@ -2376,47 +2402,25 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// The weights of four neighbouring outputs for two inputs.
-struct Pair { even: vec4f, odd: vec4f, }
+fn prepare(texel: u32, lane: u32) { find_rows(texel, row_texels()); }
 
-fn pair(texel: u32, word: u32) -> Pair {
-  let w = textureLoad(weight, vec2u(texel, within(2u * word) / 2u), 0);
-  let x = open_half(w.x);
-  let y = open_half(w.y);
-  let z = open_half(w.z);
-  let u = open_half(w.w);
-  return Pair(vec4f(x.x, y.x, z.x, u.x), vec4f(x.y, y.y, z.y, u.y));
-}
-
-// SG inputs from k on.
-fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+// Four inputs from k on.
+fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, w: mat4x4f) {
   let a = rows_at(starts, k + lane);
-  let w0 = pair(texel, k / 2u + 0u);
-  accumulate_0(block, a, w0.even);
-  accumulate_1(block, a, w0.odd);
-  let w2 = pair(texel, k / 2u + 1u);
-  accumulate_2(block, a, w2.even);
-  accumulate_3(block, a, w2.odd);
-  if (SG > 4u) {
-    let w4 = pair(texel, k / 2u + 2u);
-    accumulate_4(block, a, w4.even);
-    accumulate_5(block, a, w4.odd);
-    let w6 = pair(texel, k / 2u + 3u);
-    accumulate_6(block, a, w6.even);
-    accumulate_7(block, a, w6.odd);
-  }
+  accumulate_0(block, a, w[0]);
+  accumulate_1(block, a, w[1]);
+  accumulate_2(block, a, w[2]);
+  accumulate_3(block, a, w[3]);
 }
 
 fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  step(block, starts, texel, k, lane);
-  step(block, starts, texel, k + SG, lane);
-  if (SG < 8u) {
-    step(block, starts, texel, k + 2u * SG, lane);
-    step(block, starts, texel, k + 3u * SG, lane);
-  }
+  let first = octet(k);
+  step(block, starts, k, lane, first.near);
+  step(block, starts, k + 4u, lane, first.far);
+  let second = octet(k + 8u);
+  step(block, starts, k + 8u, lane, second.near);
+  step(block, starts, k + 12u, lane, second.far);
 }
-
-fn prepare(lane: u32) {}
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
@@ -2643,7 +2647,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(lane);
+  prepare(texel, lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
@@ -2699,14 +2703,40 @@ fn store(row: u32, first: u32, value: vec4f) {
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// The kernel brings weight, params and \`eight\`, which reads eight neighbouring inputs of an output.
+
+// The first texel of the lane's first output; the other three lie below it.
+var<private> corner: vec2u;
+
+fn find_rows(texel: u32, row_texels: u32) {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  corner = vec2u(first / height * row_texels, first % height);
 }
 
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
+// The weights of four outputs: for each input a column.
+struct Octet { near: mat4x4f, far: mat4x4f, }
+
+fn octet(k: u32) -> Octet {
+  let a = eight(0u, k);
+  let b = eight(1u, k);
+  let c = eight(2u, k);
+  let d = eight(3u, k);
+  return Octet(transpose(mat4x4f(a[0], b[0], c[0], d[0])), transpose(mat4x4f(a[1], b[1], c[1], d[1])));
+}
+
+// Eight neighbouring inputs of an output, float16, two to a word: one texel. Beyond the last one they meet a zero.
+//
+// use lib/half.wgsl
+
+fn row_texels() -> u32 { return (params.k + 7u) / 8u; }
+
+fn eight(output: u32, k: u32) -> mat2x4f {
+  let w = textureLoad(weight, corner + vec2u(within(k) / 8u, output), 0);
+  return mat2x4f(vec4f(open_half(w.x), open_half(w.y)), vec4f(open_half(w.z), open_half(w.w)));
 }
 
 // Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
@@ -2720,6 +2750,16 @@ fn open_half(bits: u32) -> vec2f {
   let h = vec2u(bits & 0xffffu, bits >> 16u);
   let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
 }
 `,
   },
@@ -2819,7 +2859,7 @@ fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, la
   if (SG < 8u) { step(block, starts, texel, far >> vec4u(16u), scale, k + 8u + SG, lane); }
 }
 
-fn prepare(lane: u32) {
+fn prepare(texel: u32, lane: u32) {
   held = vec2f(NF4_LEVELS[lane & 7u], NF4_LEVELS[8u + (lane & 7u)]);
 }
 
@@ -3048,7 +3088,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(lane);
+  prepare(texel, lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
@@ -3151,15 +3191,17 @@ export const matmulSubgroup: Shader<"x" | "weight" | "bias" | "y", { SG: number;
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Matrix product with bias for software adapters: y = x W^T + b, weights in float32
+// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in float32
 //
-//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
 //
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
 // use lib/matmul-frame.wgsl
+// use lib/weight-rows.wgsl
+// use lib/rows-float.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -3173,36 +3215,25 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// The weights of four neighbouring outputs for input k; beyond the last they meet a zero.
-fn columns(texel: u32, k: u32) -> vec4f {
-  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, within(k)), 0));
-}
+fn prepare(texel: u32, lane: u32) { find_rows(texel, row_texels()); }
 
-// SG inputs from k on.
-fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+// Four inputs from k on.
+fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, w: mat4x4f) {
   let a = rows_at(starts, k + lane);
-  accumulate_0(block, a, columns(texel, k + 0u));
-  accumulate_1(block, a, columns(texel, k + 1u));
-  accumulate_2(block, a, columns(texel, k + 2u));
-  accumulate_3(block, a, columns(texel, k + 3u));
-  if (SG > 4u) {
-    accumulate_4(block, a, columns(texel, k + 4u));
-    accumulate_5(block, a, columns(texel, k + 5u));
-    accumulate_6(block, a, columns(texel, k + 6u));
-    accumulate_7(block, a, columns(texel, k + 7u));
-  }
+  accumulate_0(block, a, w[0]);
+  accumulate_1(block, a, w[1]);
+  accumulate_2(block, a, w[2]);
+  accumulate_3(block, a, w[3]);
 }
 
 fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  step(block, starts, texel, k, lane);
-  step(block, starts, texel, k + SG, lane);
-  if (SG < 8u) {
-    step(block, starts, texel, k + 2u * SG, lane);
-    step(block, starts, texel, k + 3u * SG, lane);
-  }
+  let first = octet(k);
+  step(block, starts, k, lane, first.near);
+  step(block, starts, k + 4u, lane, first.far);
+  let second = octet(k + 8u);
+  step(block, starts, k + 8u, lane, second.near);
+  step(block, starts, k + 12u, lane, second.far);
 }
-
-fn prepare(lane: u32) {}
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
@@ -3429,7 +3460,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(lane);
+  prepare(texel, lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
@@ -3484,6 +3515,41 @@ fn store(row: u32, first: u32, value: vec4f) {
   if (first + 2u < params.n) { y[at + 2u] = value.z; }
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
+
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// The kernel brings weight, params and \`eight\`, which reads eight neighbouring inputs of an output.
+
+// The first texel of the lane's first output; the other three lie below it.
+var<private> corner: vec2u;
+
+fn find_rows(texel: u32, row_texels: u32) {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  corner = vec2u(first / height * row_texels, first % height);
+}
+
+// The weights of four outputs: for each input a column.
+struct Octet { near: mat4x4f, far: mat4x4f, }
+
+fn octet(k: u32) -> Octet {
+  let a = eight(0u, k);
+  let b = eight(1u, k);
+  let c = eight(2u, k);
+  let d = eight(3u, k);
+  return Octet(transpose(mat4x4f(a[0], b[0], c[0], d[0])), transpose(mat4x4f(a[1], b[1], c[1], d[1])));
+}
+
+// Eight neighbouring inputs of an output, float32: two texels. Beyond the last one they meet a zero.
+
+fn row_texels() -> u32 { return (params.k + 3u) / 4u; }
+
+fn four(output: u32, k: u32) -> vec4f {
+  return bitcast<vec4f>(textureLoad(weight, corner + vec2u(within(k) / 4u, output), 0));
+}
+
+fn eight(output: u32, k: u32) -> mat2x4f { return mat2x4f(four(output, k), four(output, k + 4u)); }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {

@@ -1,6 +1,7 @@
 /** How fast this adapter multiplies, for estimates of time. */
 import type { Gpu } from "./gpu.ts";
-import { emptyMatrix, matmul } from "./matmul.ts";
+import { matmul } from "./matmul.ts";
+import { emptyMatrix } from "./matrix.ts";
 
 const SIDE = 1024;
 

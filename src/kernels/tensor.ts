@@ -14,7 +14,7 @@ export interface Memory {
   readonly buffer?: GPUBuffer;
 }
 
-/** A weight matrix [N, K] that lies in a texture: texel (x, y) holds word y of the columns 4x .. 4x+3. */
+/** A weight matrix that lies in a texture (matrix.ts). */
 export interface TextureMemory {
   readonly id: number;
   readonly bytes: number;

@@ -18,6 +18,8 @@ export interface Checkpoint {
   read(name: string, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
   /** `length` bytes from byte `offset` of a tensor, in a buffer of their own. */
   readRange(name: string, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
+  /** The bytes of a tensor from byte `offset` on, as many as `into` has. */
+  readInto(name: string, offset: number, into: Uint8Array): Promise<void>;
   /** A tensor of F32, F16, BF16 (exactly) or F64 (rounded to the nearest). */
   f32(name: string): Promise<Float32Array<ArrayBuffer>>;
   /** A tensor of whole numbers of 8 to 64 bits; beyond 2^53 - 1 they are refused. */
@@ -102,17 +104,22 @@ function joined(name: string, files: readonly OpenFile[]): Checkpoint {
     throw new UserError(`${name}: has no tensor ${tensor} among its ${tensors.size}; is it the right model?`);
   }
 
-  async function readRange(tensor: string, offset: number, length: number, signal?: AbortSignal) {
+  function placeOf(tensor: string, offset: number, length: number): number {
     const { begin, bytes, file } = infoOf(tensor);
     const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
-    if (!whole || offset + length > bytes) {
-      throw new UserError(
-        `${file}: asked for ${length} bytes from ${offset} of ${tensor}, expected a range within its ${bytes} bytes`,
-      );
-    }
-    const data = await sources.get(tensor)!.read(begin + offset, length, signal);
-    if (data.length !== length)
+    if (whole && offset + length <= bytes) return begin + offset;
+    throw new UserError(
+      `${file}: asked for ${length} bytes from ${offset} of ${tensor}, expected a range within its ${bytes} bytes`,
+    );
+  }
+
+  async function readRange(tensor: string, offset: number, length: number, signal?: AbortSignal) {
+    const place = placeOf(tensor, offset, length);
+    const data = await sources.get(tensor)!.read(place, length, signal);
+    if (data.length !== length) {
+      const { file } = infoOf(tensor);
       throw new UserError(`${file}: got ${data.length} bytes of ${tensor}, expected ${length}; is the file whole?`);
+    }
     return data.buffer.byteLength === length ? data : data.slice();
   }
 
@@ -123,6 +130,7 @@ function joined(name: string, files: readonly OpenFile[]): Checkpoint {
     tensors,
     read,
     readRange,
+    readInto: async (tensor, offset, into) => sources.get(tensor)!.readInto(placeOf(tensor, offset, into.length), into),
     f32: async (tensor) => toFloats(infoOf(tensor), (await read(tensor)).buffer),
     integers: async (tensor) => toIntegers(infoOf(tensor), (await read(tensor)).buffer),
     async close() {

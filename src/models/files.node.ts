@@ -24,7 +24,13 @@ export async function openFile(path: string): Promise<ByteSource> {
   return {
     name: path,
     size,
-    read: (offset, length, signal) => read({ path, handle, size }, offset, length, signal),
+    async read(offset, length, signal) {
+      checkRange({ path, handle, size }, offset, length);
+      const bytes = allocate(path, length);
+      await readInto({ path, handle, size }, offset, bytes, signal);
+      return bytes;
+    },
+    readInto: (offset, into, signal) => readInto({ path, handle, size }, offset, into, signal),
     close: () => handle.close(),
   };
 }
@@ -35,18 +41,22 @@ interface OpenFile {
   readonly size: number;
 }
 
-async function read({ path, handle, size }: OpenFile, offset: number, length: number, signal?: AbortSignal) {
+function checkRange({ path, size }: OpenFile, offset: number, length: number): void {
   const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
-  if (!whole || offset + length > size) {
-    throw new UserError(
-      `${path}: asked for ${length} bytes from ${offset}, expected a range within its ${size} bytes; is the file whole?`,
-    );
-  }
-  const bytes = allocate(path, length);
+  if (whole && offset + length <= size) return;
+  throw new UserError(
+    `${path}: asked for ${length} bytes from ${offset}, expected a range within its ${size} bytes; is the file whole?`,
+  );
+}
+
+async function readInto(file: OpenFile, offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {
+  const { path, handle, size } = file;
+  const { length } = into;
+  checkRange(file, offset, length);
   for (let done = 0; done < length; ) {
     signal?.throwIfAborted();
     const want = Math.min(PIECE, length - done);
-    const { bytesRead } = await guard(path, "file", () => handle.read(bytes, done, want, offset + done));
+    const { bytesRead } = await guard(path, "file", () => handle.read(into, done, want, offset + done));
     if (bytesRead === 0) {
       throw new UserError(
         `${path}: ended ${length - done} bytes early, expected ${size} bytes; did it change while it was read?`,
@@ -54,7 +64,6 @@ async function read({ path, handle, size }: OpenFile, offset: number, length: nu
     }
     done += bytesRead;
   }
-  return bytes;
 }
 
 function allocate(path: string, length: number): Uint8Array<ArrayBuffer> {

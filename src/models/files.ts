@@ -6,6 +6,8 @@ export interface ByteSource {
   readonly size: number;
   /** `length` bytes from `offset` in a buffer of their own; rejects when they are not all there. */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
+  /** As `read`, as many bytes as `into` has. */
+  readInto(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 

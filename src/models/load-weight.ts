@@ -1,7 +1,15 @@
 /** One weight from the checkpoint to the device, in pieces and in the form that its kernel reads. */
-import { emptyTable, type Table, writeEntries } from "../kernels/gather.ts";
+import { emptyTable, streamEntries, type Table, writeEntries } from "../kernels/gather.ts";
 import type { Gpu } from "../kernels/gpu.ts";
-import { emptyMatrix, type Format, type Matrix, NF4_BLOCK, writeRows } from "../kernels/matmul.ts";
+import {
+  emptyMatrix,
+  type Format,
+  type Matrix,
+  NF4_BLOCK,
+  streamRows,
+  takesBytes,
+  writeRows,
+} from "../kernels/matrix.ts";
 import type { Tensor } from "../kernels/tensor.ts";
 import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
 import { UserError } from "./errors.ts";
@@ -33,16 +41,26 @@ async function loadMatrix(gpu: Gpu, checkpoint: Checkpoint, { want, info, format
   const matrix = emptyMatrix(gpu, name, outputs, inputs, format);
   if (isDry(gpu)) return matrix;
   const rowBytes = info.bytes / outputs;
+  const asStored = takesBytes(matrix) && storedAs(info, format);
+  const read = (row: number, into: Uint8Array) => checkpoint.readInto(info.name, row * rowBytes, into);
   const unit = format === "nf4" ? NF4_BLOCK : 4; // so many rows begin with a block, whatever their length
   const step = Math.max(unit, Math.floor(PIECE / rowBytes / unit) * unit);
   for (let row = 0; row < outputs; row += step) {
     const count = Math.min(step, outputs - row);
+    if (asStored) {
+      await streamRows(gpu, matrix, row, count, read);
+      continue;
+    }
     const bytes = await checkpoint.readRange(info.name, row * rowBytes, count * rowBytes);
     const words = deviceWords(bytes, info, format === "float16");
     writeRows(gpu, matrix, row, format === "nf4" ? nf4Rows(name, inputs, asFloats(words)) : words);
   }
   return matrix;
 }
+
+/** The bytes of the checkpoint are those of the device. */
+const storedAs = ({ dtype }: TensorInfo, format: Format): boolean =>
+  (format === "float32" && dtype === "F32") || (format === "float16" && dtype === "F16");
 
 async function loadVector(gpu: Gpu, checkpoint: Checkpoint, { want, info }: Found): Promise<Tensor> {
   const { name, shape } = want;
@@ -59,6 +77,12 @@ async function loadTable(gpu: Gpu, checkpoint: Checkpoint, { want, info, format 
   const step = Math.max(1, Math.floor(PIECE / rowBytes));
   for (let row = 0; row < entries; row += step) {
     const count = Math.min(step, entries - row);
+    if (storedAs(info, format)) {
+      await streamEntries(gpu, table, row, count, (entry, into) =>
+        checkpoint.readInto(info.name, entry * rowBytes, into),
+      );
+      continue;
+    }
     const bytes = await checkpoint.readRange(info.name, row * rowBytes, count * rowBytes);
     writeEntries(gpu, table, row, deviceWords(bytes, info, half));
   }

@@ -5,7 +5,7 @@ import { mebibytes } from "../kernels/arena.ts";
 import { MemoryError } from "../kernels/errors.ts";
 import type { Table } from "../kernels/gather.ts";
 import type { Gpu } from "../kernels/gpu.ts";
-import type { Matrix } from "../kernels/matmul.ts";
+import type { Matrix } from "../kernels/matrix.ts";
 import { size, type Tensor } from "../kernels/tensor.ts";
 import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
 import { UserError } from "./errors.ts";
@@ -91,14 +91,17 @@ export async function loadWeights(
   };
   let loadedBytes = 0;
   try {
-    for (const one of found) {
-      options.signal?.throwIfAborted();
+    const load = async (one: Found) => {
       const { name, form } = one.want;
       if (form === "matrix") matrices.set(name, await loaders.matrix(gpu, checkpoint, one));
       if (form === "vector") vectors.set(name, await loaders.vector(gpu, checkpoint, one));
       if (form === "table") tables.set(name, await loaders.table(gpu, checkpoint, one));
       loadedBytes += one.info.bytes;
       options.onProgress?.({ loadedBytes, totalBytes });
+    };
+    for (const some of groups(found)) {
+      options.signal?.throwIfAborted();
+      await Promise.all(some.map(load));
     }
     await gpu.finish();
   } catch (error) {
@@ -116,6 +119,17 @@ export async function loadWeights(
     table: (name) => get(tables, name),
     release,
   };
+}
+
+const AT_ONCE = 64;
+
+/** What is loaded side by side: vectors, because one after the other each would wait for the disk; all else is large. */
+function groups(found: readonly Found[]): Found[][] {
+  const vectors = found.filter(({ want }) => want.form === "vector");
+  const many = Array.from({ length: Math.ceil(vectors.length / AT_ONCE) }, (_, i) =>
+    vectors.slice(i * AT_ONCE, (i + 1) * AT_ONCE),
+  );
+  return [...many, ...found.filter(({ want }) => want.form !== "vector").map((one) => [one])];
 }
 
 function find(checkpoint: Checkpoint, { name, shape }: Wanted, others: string[]): TensorInfo {

@@ -2,7 +2,7 @@
  * NF4, as bitsandbytes makes it (`bnb_4bit_quant_type="nf4"`, no double quantisation): a weight is a code for one of 16
  * levels, and each block of 64 has a float32 that scales them, its largest magnitude.
  */
-import { NF4_BLOCK, rowWords } from "../kernels/matmul.ts";
+import { NF4_BLOCK, rowWords } from "../kernels/matrix.ts";
 import { UserError } from "./errors.ts";
 
 /** What a checkpoint may be turned into at load. */

@@ -1,6 +1,6 @@
 /** The weights a model asks for by their names in the checkpoint, in the form that a kernel reads. */
 import type { Table } from "../kernels/gather.ts";
-import type { Matrix } from "../kernels/matmul.ts";
+import type { Matrix } from "../kernels/matrix.ts";
 import type { Tensor } from "../kernels/tensor.ts";
 
 export interface Weights {

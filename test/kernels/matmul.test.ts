@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { sizeClass } from "../../src/kernels/arena.ts";
 import { openDry } from "../../src/kernels/dry.ts";
 import type { Gpu } from "../../src/kernels/gpu.ts";
-import { emptyMatrix, type Format, type Matrix, matmul, writeRows } from "../../src/kernels/matmul.ts";
+import { matmul } from "../../src/kernels/matmul.ts";
+import { emptyMatrix, type Format, type Matrix, streamRows, takesBytes, writeRows } from "../../src/kernels/matrix.ts";
 import { nf4Rows } from "../../src/models/nf4.ts";
 import { compute, devices, expectExactly, expectWithin, fromHalf, noise, U } from "./device.ts";
 import { throughNf4 } from "./nf4.ts";
@@ -90,7 +91,7 @@ function expectProduct(
   expectWithin(y, exact, (i) => bound[i]!);
 }
 
-// Few different numbers of inputs: each is a pipeline, which takes seconds on SwiftShader.
+// Few different numbers of inputs: on tier B each is a program to compile.
 describe.each(devices)("tier $tier", ({ gpu }) => {
   describe.each<{ format: Format }>([{ format: "float32" }, { format: "float16" }, { format: "nf4" }])(
     "$format",
@@ -127,6 +128,26 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
       });
     },
   );
+
+  test.for([
+    ["float32", 128],
+    ["float16", 128],
+  ] as const)("%s: more rows than a texture is high, streamed in pieces", async ([format, inputs]) => {
+    const weight = randomWeight(gpu.info.maxTextureSide + 8, inputs, format);
+    const bytes = new Uint8Array(weight.words.buffer);
+    const rowBytes = bytes.length / weight.outputs;
+    const matrix = emptyMatrix(gpu, "weight", weight.outputs, inputs, format);
+    expect(takesBytes(matrix)).toBe(true);
+    const read = async (row: number, into: Uint8Array) =>
+      into.set(bytes.subarray(row * rowBytes).subarray(0, into.length));
+    await streamRows(gpu, matrix, 0, 5000, read);
+    await streamRows(gpu, matrix, 5000, weight.outputs - 5000, read);
+    const x = noise(inputs);
+    const y = await compute(gpu, () => matmul(gpu, "y", gpu.upload("x", [1, inputs], x), matrix));
+    free(gpu, matrix);
+    expectProduct(y, x, weight);
+    expect(await product(gpu, x, weight)).toEqual(y);
+  });
 
   test("float32 of odd width, without bias", async () => {
     const x = noise(13 * 33);

@@ -1,5 +1,5 @@
 /** What NF4 weights stand for, by the definition. */
-import { NF4_BLOCK } from "../../src/kernels/matmul.ts";
+import { NF4_BLOCK } from "../../src/kernels/matrix.ts";
 import { quantizeBlocks } from "../../src/models/nf4.ts";
 
 const levels = [

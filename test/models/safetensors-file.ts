@@ -32,6 +32,9 @@ export function memory(bytes: Uint8Array<ArrayBuffer>, name = "m.safetensors", s
       source.reads.push([offset, length]);
       return bytes.slice(offset, offset + length);
     },
+    async readInto(offset: number, into: Uint8Array) {
+      into.set(await source.read(offset, into.length));
+    },
     async close() {
       source.closed++;
     },
