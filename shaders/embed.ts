@@ -1,7 +1,7 @@
 /**
  * Writes src/kernels/shaders.gen.ts: every kernel in shaders/*.wgsl with its code, and its bindings, overrides and
  * parameters as types, so that a misspelt name does not compile. `// use lib/x.wgsl` pulls in shared functions;
- * a library in two forms (x.subgroup.wgsl, x.workgroup.wgsl) makes the kernel come in two forms, too.
+ * a library in two forms (reduce.subgroup.wgsl, reduce.workgroup.wgsl) makes the kernel come in two forms, too.
  *
  *     npm run shaders
  */
@@ -22,8 +22,16 @@ export function generated(): string {
   return `${[...head, ...parts].join("\n\n")}\n`;
 }
 
+/** Libraries that come in two forms. */
+const twofold: Readonly<Record<string, readonly string[]>> = {
+  "lib/reduce": ["subgroup", "workgroup"],
+  "lib/matrix": ["units", "emulated"],
+};
+
 function kernel(name: string): string {
-  const forms = read(`${name}.wgsl`).includes("// use lib/reduce.wgsl") ? (["subgroup", "workgroup"] as const) : [null];
+  const text = read(`${name}.wgsl`);
+  const library = Object.keys(twofold).find((library) => text.includes(`// use ${library}.wgsl`));
+  const forms = library === undefined ? [null] : twofold[library]!;
   const code = Object.fromEntries(forms.map((form) => [form ?? "plain", directives(assemble(`${name}.wgsl`, form))]));
   const source = Object.values(code)[0]!;
   const bindings = [...source.matchAll(/@group\(0\) @binding\((\d+)\) var(?:<storage, (\w+)>)? (\w+): ([^;]+);/g)].map(
@@ -49,11 +57,11 @@ function kernel(name: string): string {
 }
 
 /** The file with the libraries it uses, each once. */
-function assemble(file: string, form: "subgroup" | "workgroup" | null, seen = new Set<string>()): string {
+function assemble(file: string, form: string | null, seen = new Set<string>()): string {
   const text = read(file);
   const libraries = [...text.matchAll(/^\/\/ use (lib\/[\w-]+)\.wgsl$/gm)].map((match) => match[1]!);
   const code = libraries
-    .map((library) => (library === "lib/reduce" ? `${library}.${form}.wgsl` : `${library}.wgsl`))
+    .map((library) => (library in twofold ? `${library}.${form}.wgsl` : `${library}.wgsl`))
     .filter((library) => !seen.has(library) && seen.add(library))
     .map((library) => assemble(library, form, seen));
   return [text.trim(), ...code].join("\n\n");
@@ -61,9 +69,12 @@ function assemble(file: string, form: "subgroup" | "workgroup" | null, seen = ne
 
 /** Directives must stand first, wherever the code that needs them comes from. */
 function directives(code: string): string {
-  const enable = /\bsubgroup\w+\(/.test(code) ? "enable subgroups;\n" : "";
+  const matrices = code.includes("subgroup_matrix")
+    ? "enable f16;\nenable chromium_experimental_subgroup_matrix;\n"
+    : "";
+  const subgroups = /\bsubgroup\w+\(|subgroup_id/.test(code) ? "enable subgroups;\n" : "";
   const requires = code.includes("var<immediate>") ? "requires immediate_address_space;\n" : "";
-  return `${enable}${requires}${code}`;
+  return `${subgroups}${matrices}${requires}${code}`;
 }
 
 function kindOf(access: string | undefined, type: string): string {

@@ -6,8 +6,7 @@
 // workgroup memory 16 inputs at a time, x transposed and padded so that neighbouring lanes read neighbouring banks.
 // Sums are kept in two levels, blocks of 16 inputs and the total; their order never depends on the number of vectors.
 //
-// use lib/half.wgsl
-// use lib/nf4.wgsl
+// use lib/weight-at.wgsl
 // use lib/grid.wgsl
 
 override K: u32;
@@ -27,20 +26,6 @@ const STEP = 16u;
 const SIDE = 65u;
 var<workgroup> xs: array<f32, STEP * SIDE>;
 var<workgroup> ws: array<f32, STEP * SIDE>;
-
-fn weight_at(row: u32, k: u32) -> f32 {
-  if (NF4) {
-    let start = row * nf4_words(K);
-    let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
-    return level * bitcast<f32>(weight[start + nf4_scale_word(K, row, k)]);
-  }
-  let at = row * K + k;
-  if (HALF) {
-    let pair = open_half(weight[at / 2u]);
-    return select(pair.x, pair.y, at % 2u == 1u);
-  }
-  return bitcast<f32>(weight[at]);
-}
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {

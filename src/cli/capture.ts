@@ -5,7 +5,7 @@ import { saveSafetensors } from "../models/save-safetensors.node.ts";
 import { matchSites, siteIndex } from "../models/sites.ts";
 import { sitePattern } from "../patching/kinds.ts";
 import type { Arguments, Command } from "./command.ts";
-import { adapterLine, quantizeFrom, quantizeOption, withModel } from "./open.ts";
+import { adapterLine, precisionFrom, precisionOption, quantizeFrom, quantizeOption, withModel } from "./open.ts";
 
 export const command: Command = {
   positionals: ["MODEL"],
@@ -20,6 +20,7 @@ export const command: Command = {
     aliases: { help: "save a tensor under each accepted name that matches, not only the canonical one" },
     out: { value: "FILE", help: "the safetensors file to write", required: true },
     quantize: quantizeOption,
+    precision: precisionOption,
   },
   notes: [
     "One float32 tensor a site, shaped as Hugging Face shapes it, batch 1; the logits of the answer position as `logits`.",
@@ -52,7 +53,7 @@ export const command: Command = {
       else console.log(`${out}: ${tensors.length} tensors, ${(bytes / 1e6).toFixed(1)} MB`);
       return 0;
     };
-    return withModel(args.positionals[0]!, signal, save, quantize);
+    return withModel(args.positionals[0]!, signal, save, quantize, precisionFrom(args));
   },
 };
 

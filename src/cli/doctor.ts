@@ -31,6 +31,7 @@ const why = {
 };
 
 const tiers = {
+  A: "A (products of float16 on matrix units: not exact)",
   B: "B (tiles in workgroup memory)",
   D: "D (one subgroup a workgroup, weights in textures: for software adapters)",
 };

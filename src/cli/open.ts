@@ -1,6 +1,6 @@
 /** Opens the device and the model for a command. */
 import { openGpu } from "#gpu";
-import type { Gpu } from "../kernels/gpu.ts";
+import { type Gpu, MATRIX_UNITS } from "../kernels/gpu.ts";
 import { fetchModel } from "../models/hub.ts";
 import { loadModel } from "../models/load.ts";
 import type { Model } from "../models/model.ts";
@@ -8,10 +8,29 @@ import { type Quantize, quantizations } from "../models/nf4.ts";
 import { type Arguments, type Option, oneOf } from "./command.ts";
 import { downloadPrinter } from "./download.ts";
 
+const precisions = ["exact", "fast"] as const;
+export type Precision = (typeof precisions)[number];
+
+/** `--precision` of the commands that compute. */
+export const precisionOption: Option = {
+  value: precisions.join("|"),
+  help: "fast: products of float16 on the adapter's matrix units, if it has them; not exact, and every output says so (exact)",
+};
+
+export const precisionFrom = (args: Arguments): Precision =>
+  args.value("precision") === undefined ? "exact" : oneOf(args, "precision", precisions);
+
 /** Runs `work` with the device open and the model's files there, and closes the device after it. */
-export async function withGpu<T>(name: string, signal: AbortSignal, work: (gpu: Gpu) => Promise<T>): Promise<T> {
+export async function withGpu<T>(
+  name: string,
+  signal: AbortSignal,
+  work: (gpu: Gpu) => Promise<T>,
+  precision: Precision = "exact",
+): Promise<T> {
   await fetchModel(name, { signal, onProgress: downloadPrinter() }); // a wrong name is told before a device is opened
-  const gpu = await openGpu();
+  const gpu = await openGpu({ precision });
+  if (precision === "fast" && gpu.info.tier !== "A")
+    console.error(`--precision fast: ${gpu.info.name} has no matrix units for float16; the exact kernels run`);
   try {
     return await work(gpu);
   } finally {
@@ -49,8 +68,13 @@ export const withModel = <T>(
   signal: AbortSignal,
   work: (model: Model, gpu: Gpu) => Promise<T>,
   quantize?: Quantize,
-): Promise<T> => withGpu(name, signal, (gpu) => loaded(gpu, name, signal, (model) => work(model, gpu), quantize));
+  precision?: Precision,
+): Promise<T> =>
+  withGpu(name, signal, (gpu) => loaded(gpu, name, signal, (model) => work(model, gpu), quantize), precision);
 
 /** What every output says about where it was computed. */
-export const adapterLine = ({ info }: Gpu, quantize?: Quantize): string =>
-  `${info.name}, tier ${info.tier}, exact float32${quantize ? ` on ${quantize} weights` : ""}`;
+export function adapterLine({ info }: Gpu, quantize?: Quantize): string {
+  const units = info.features.includes(MATRIX_UNITS) ? "matrix units" : "emulated matrix units";
+  const arithmetic = info.tier === "A" ? `products of float16 on ${units}, not exact` : "exact float32";
+  return `${info.name}, tier ${info.tier}, ${arithmetic}${quantize ? ` on ${quantize} weights` : ""}`;
+}

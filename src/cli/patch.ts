@@ -8,7 +8,7 @@ import { applyPlan } from "../patching/apply-plan.ts";
 import { readPlan } from "../patching/plan.ts";
 import { type LogitRow, MIN_DENOMINATOR, scores } from "../patching/score.ts";
 import type { Command } from "./command.ts";
-import { adapterLine, quantizeFrom, quantizeOption, withModel } from "./open.ts";
+import { adapterLine, precisionFrom, precisionOption, quantizeFrom, quantizeOption, withModel } from "./open.ts";
 
 export const command: Command = {
   positionals: ["MODEL"],
@@ -16,6 +16,7 @@ export const command: Command = {
     plan: { value: "FILE", help: "the plan, JSON (README: Plans)", required: true },
     out: { value: "FILE", help: "write the result there, not to standard output" },
     quantize: quantizeOption,
+    precision: precisionOption,
   },
   async run(args, signal) {
     const path = args.value("plan")!;
@@ -58,6 +59,6 @@ export const command: Command = {
         );
       return 0;
     };
-    return withModel(name, signal, apply, quantize);
+    return withModel(name, signal, apply, quantize, precisionFrom(args));
   },
 };

@@ -3,7 +3,7 @@ import type { Input, Model } from "../models/model.ts";
 import { position } from "../patching/positions.ts";
 import type { Command } from "./command.ts";
 import { wholeNumber } from "./command.ts";
-import { adapterLine, quantizeFrom, quantizeOption, withModel } from "./open.ts";
+import { adapterLine, precisionFrom, precisionOption, quantizeFrom, quantizeOption, withModel } from "./open.ts";
 
 export const command: Command = {
   positionals: ["MODEL"],
@@ -13,6 +13,7 @@ export const command: Command = {
     top: { value: "N", help: "how many tokens of the answer position to list (5)" },
     tokens: { help: "list the prompt's tokens: index, place among all that is read, id, text, what it is" },
     quantize: quantizeOption,
+    precision: precisionOption,
   },
   async run(args, signal) {
     const top = wholeNumber(args, "top", 1) ?? 5;
@@ -41,7 +42,7 @@ export const command: Command = {
       console.error(adapterLine(gpu, quantize));
       return 0;
     };
-    return withModel(args.positionals[0]!, signal, show, quantize);
+    return withModel(args.positionals[0]!, signal, show, quantize, precisionFrom(args));
   },
 };
 

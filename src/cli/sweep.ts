@@ -21,7 +21,7 @@ import { version } from "../version.ts";
 import type { Arguments, Command } from "./command.ts";
 import { oneOf, someOf, wholeNumber } from "./command.ts";
 import { estimate, estimateLines, flops } from "./estimate.ts";
-import { adapterLine, loaded, quantizeFrom, quantizeOption, withGpu } from "./open.ts";
+import { adapterLine, loaded, precisionFrom, precisionOption, quantizeFrom, quantizeOption, withGpu } from "./open.ts";
 import { progressPrinter, sweepLine } from "./progress.ts";
 import { picturesBeside } from "./report.ts";
 
@@ -49,6 +49,7 @@ export const command: Command = {
     direction: { value: "DIR", help: "denoising (default): clean values into the corrupt run; or noising" },
     "dry-run": { help: "only say what it would cost: cells, arithmetic, memory, time" },
     quantize: quantizeOption,
+    precision: precisionOption,
     overlays: { value: "N", help: "draw where the N strongest heads look, over the pictures of 6 samples (0)" },
     "exact-check": { value: "N", help: "run N cells of each sample again, alone, and compare bits" },
     shard: { value: "i/n", help: "only the samples of shard i, from 0, of n; slurm: as the array job says" },
@@ -67,7 +68,7 @@ export const command: Command = {
       );
     const rows = chooseRows(args, data);
     checkPictures(data, rows);
-    return withGpu(name, signal, async (gpu) => {
+    const work = async (gpu: Gpu) => {
       const { choice, cost } = await dryRun(gpu, name, args, { data, rows, task }, signal);
       const found = await estimate(gpu, cost);
       const lines = [adapterLine(gpu, quantize), ...estimateLines(found)];
@@ -97,7 +98,8 @@ export const command: Command = {
         return failed > 0 ? 1 : 0;
       };
       return loaded(gpu, name, signal, run, quantize);
-    });
+    };
+    return withGpu(name, signal, work, precisionFrom(args));
   },
 };
 

@@ -10,13 +10,19 @@ import { dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import { DeviceGpu } from "./device-gpu.ts";
 import { AdapterError } from "./errors.ts";
-import type { AdapterInfo, Gpu, Tier } from "./gpu.ts";
+import { type AdapterInfo, type Gpu, MATRIX_UNITS, type Tier } from "./gpu.ts";
 import { halfFlushes } from "./half-test.ts";
+import { hasMatrixUnits, unitToggles } from "./matrix-units.ts";
 
 export interface GpuOptions {
   /** Which adapter; default: `NOTICE_ADAPTER`, else the first that works of hardware, software, swiftshader. */
   adapter?: "hardware" | "software" | "lavapipe" | "swiftshader";
-  /** Which kernels; default: `NOTICE_TIER`, else D on software adapters and B on others. */
+  /**
+   * `fast` may multiply in float16 on the adapter's matrix units (tier A), which is not exact; `info.tier` says whether it
+   * does. Default: `exact`.
+   */
+  precision?: "exact" | "fast";
+  /** Which kernels; default: `NOTICE_TIER`, else D on software adapters and B (or A, see `precision`) on others. */
   tier?: Tier;
   /** `safe` keeps Dawn's validation and bounds checks; default: `NOTICE_TOGGLES`, else `fast`. */
   toggles?: "safe" | "fast";
@@ -27,11 +33,14 @@ type Choice = "hardware" | "software" | "swiftshader";
 /** The objects that own Dawn: if one were collected, the process would crash. */
 const dawns: GPU[] = [];
 
-const FAST = [
-  "enable-dawn-features=skip_validation,disable_robustness,disable_workgroup_init",
-  "disable-dawn-features=timestamp_quantization",
-];
-const SAFE = ["disable-dawn-features=timestamp_quantization"];
+const UNCHECKED = ["skip_validation", "disable_robustness", "disable_workgroup_init"];
+
+function toggleFlags({ toggles, precision }: GpuOptions): string[] {
+  const safe = (toggles ?? process.env.NOTICE_TOGGLES) === "safe";
+  const enabled = [...(safe ? [] : UNCHECKED), ...(precision === "fast" ? unitToggles : [])];
+  const flags = enabled.length > 0 ? [`enable-dawn-features=${enabled.join(",")}`] : [];
+  return [...flags, "disable-dawn-features=timestamp_quantization"];
+}
 
 /**
  * Opens a device. Needs nothing but npm packages.
@@ -40,8 +49,15 @@ const SAFE = ["disable-dawn-features=timestamp_quantization"];
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   const { adapter, choice } = await findAdapter(options);
   const software = choice !== "hardware";
-  const tier = options.tier ?? tierFrom(process.env.NOTICE_TIER) ?? (software ? "D" : "B");
-  const wanted = ["subgroups", "timestamp-query", "shader-f16"] as const;
+  const fast = options.precision === "fast";
+  const units = fast && hasMatrixUnits(adapter);
+  const tier = options.tier ?? tierFrom(process.env.NOTICE_TIER) ?? (units ? "A" : software ? "D" : "B");
+  if (tier === "A" && !fast) {
+    throw new AdapterError(
+      "gpu: tier A multiplies in float16, which is not exact; ask for it by precision fast, or take tier B or D",
+    );
+  }
+  const wanted = ["subgroups", "timestamp-query", "shader-f16", ...(units && tier === "A" ? [MATRIX_UNITS] : [])];
   const features = wanted.filter((feature) => adapter.features.has(feature));
   const subgroupSize = adapter.info.subgroupMinSize ?? 4;
   if (tier === "D" && !(features.includes("subgroups") && [4, 8].includes(subgroupSize))) {
@@ -51,11 +67,12 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   }
   const limits = adapter.limits;
   const device = await adapter.requestDevice({
-    requiredFeatures: [...features],
+    requiredFeatures: features as GPUFeatureName[],
     requiredLimits: {
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
       maxBufferSize: limits.maxBufferSize,
       maxTextureDimension2D: limits.maxTextureDimension2D,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
     },
   });
   const info: AdapterInfo = {
@@ -73,13 +90,13 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   return new DeviceGpu(device, { ...info, halfFlushes: await halfFlushes(device, platform.settle) }, platform);
 }
 
-async function findAdapter({ adapter, toggles }: GpuOptions): Promise<{ adapter: GPUAdapter; choice: Choice }> {
-  const asked = adapter ?? process.env.NOTICE_ADAPTER;
+async function findAdapter(options: GpuOptions): Promise<{ adapter: GPUAdapter; choice: Choice }> {
+  const asked = options.adapter ?? process.env.NOTICE_ADAPTER;
   const known = ["hardware", "software", "lavapipe", "swiftshader"];
   if (asked && !known.includes(asked)) {
     throw new AdapterError(`NOTICE_ADAPTER: got "${asked}", expected one of ${known.join(", ")}`);
   }
-  const flags = (toggles ?? process.env.NOTICE_TOGGLES) === "safe" ? SAFE : FAST;
+  const flags = toggleFlags(options);
   if (asked === "swiftshader") loadSwiftShader();
   const first = asked === "swiftshader" || hasVulkanLoader() ? await request(flags) : null;
   if (asked === "swiftshader") {
@@ -218,6 +235,6 @@ function memoryBytes(): number {
 }
 
 function tierFrom(value: string | undefined): Tier | undefined {
-  if (value === undefined || value === "B" || value === "D") return value;
-  throw new AdapterError(`NOTICE_TIER: got "${value}", expected B or D`);
+  if (value === undefined || value === "A" || value === "B" || value === "D") return value;
+  throw new AdapterError(`NOTICE_TIER: got "${value}", expected A, B or D`);
 }

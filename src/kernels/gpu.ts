@@ -2,8 +2,14 @@
 import type { Shader } from "./shader.ts";
 import type { Memory, Tensor, TextureMemory } from "./tensor.ts";
 
-/** Which kernels run: B register and shared-memory tiles for GPUs, D one subgroup a workgroup for software adapters. */
-export type Tier = "B" | "D";
+/**
+ * Which kernels run: B register and shared-memory tiles for GPUs, A the same with matrix products on float16 matrix units,
+ * which is not exact, D one subgroup a workgroup for software adapters.
+ */
+export type Tier = "A" | "B" | "D";
+
+/** What a device must have for tier A's matrix units; without it they are emulated, to test the kernel. */
+export const MATRIX_UNITS = "chromium-experimental-subgroup-matrix";
 
 export interface AdapterInfo {
   /** For people: `SwiftShader driver 5.0.0`. */

@@ -4,6 +4,7 @@ import type { Gpu } from "./gpu.ts";
 import { K_BLOCK, ROWS } from "./group.ts";
 import { type Matrix, NF4_BLOCK } from "./matrix.ts";
 import {
+  matmulMatrix,
   matmul as matmulShader,
   matmulStrips,
   matmulStripsHalf,
@@ -52,7 +53,7 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
     const forms = { HALF: weight.format === "float16", NF4: weight.format === "nf4", ...halfOverride(gpu) };
     const overrides = { K: inputs, BIAS: bias !== undefined, ...forms };
     const bindings = { ...common, weight: weight.memory! };
-    gpu.run(matmulShader, overrides, bindings, { vectors, n: outputs }, tiles);
+    gpu.run(gpu.info.tier === "A" ? matmulMatrix : matmulShader, overrides, bindings, { vectors, n: outputs }, tiles);
   }
   return y;
 }

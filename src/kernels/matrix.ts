@@ -1,5 +1,5 @@
 /**
- * Weight matrices on the device, where the tier reads them best: in a buffer for B, in a texture for D. There float32 and
+ * Weight matrices on the device, where the tier reads them best: in a buffer for A and B, in a texture for D. There float32 and
  * float16 rows lie as rows of texels, with the checkpoint's own bytes (shaders/lib/weight-rows.wgsl), and go from the
  * file into device memory; NF4 has a texel for each word of four neighbouring rows (shaders/weight-texture.wgsl).
  */
@@ -39,7 +39,7 @@ export function emptyMatrix(gpu: Gpu, label: string, outputs: number, inputs: nu
     throw new Error(`matmul: ${label} has ${inputs} inputs, float16 needs an even number`);
   const words = rowWords(format, inputs);
   const shape = { label, outputs, inputs, format };
-  if (gpu.info.tier === "B") return { ...shape, memory: gpu.keep(gpu.tensor(label, [outputs, words])).memory };
+  if (gpu.info.tier !== "D") return { ...shape, memory: gpu.keep(gpu.tensor(label, [outputs, words])).memory };
   if (format === "nf4") return { ...shape, texture: gpu.texture(label, Math.ceil(outputs / 4), words) };
   const height = rowsBelow(gpu, shape);
   return { ...shape, texture: gpu.texture(label, Math.ceil(outputs / height) * rowTexels(shape), height) };

@@ -1,6 +1,6 @@
 /** Pipelines and bind groups, each made once. */
 import { DeviceError } from "./errors.ts";
-import type { AdapterInfo, Bindable, Program } from "./gpu.ts";
+import { type AdapterInfo, type Bindable, MATRIX_UNITS, type Program } from "./gpu.ts";
 
 type AnyShader = Program["shader"];
 
@@ -110,7 +110,9 @@ export class Pipelines {
   }
 
   #module(shader: AnyShader, info: AdapterInfo): GPUShaderModule {
-    const code = shader.code.plain ?? (info.tier === "D" ? shader.code.subgroup : shader.code.workgroup);
+    const { plain, subgroup, workgroup, units, emulated } = shader.code;
+    const matrices = info.features.includes(MATRIX_UNITS) ? units : emulated;
+    const code = plain ?? matrices ?? (info.tier === "D" ? subgroup : workgroup);
     if (code === undefined) throw new DeviceError(`kernel ${shader.name}: has no code for tier ${info.tier}`);
     const known = this.#modules.get(code);
     if (known) return known;

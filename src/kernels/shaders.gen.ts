@@ -1734,6 +1734,378 @@ fn exp_exact(x: f32) -> f32 {
   },
 };
 
+/** shaders/matmul-matrix.wgsl */
+export const matmulMatrix: Shader<"x" | "weight" | "bias" | "y", { K: number; HALF: boolean; NF4: boolean; BIAS: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n"> = {
+  name: "matmul-matrix",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  code: {
+    units: `enable subgroups;
+enable f16;
+enable chromium_experimental_subgroup_matrix;
+requires immediate_address_space;
+// Matrix product with bias on float16 matrix units: y = x W^T + b, products of float16, sums in float32. Not exact.
+//
+//   x [vectors, K]   W [N, K], float32, float16 two to a word (HALF), or NF4   b [N]   y [vectors, N]
+//
+// A workgroup of four times 32 lanes makes a tile of 64 x 64, each subgroup a quarter of it in four matrices of 16 x 16.
+// Both operands pass through workgroup memory 32 inputs at a time, rounded to float16; rows are padded so that matrices
+// below each other lie in other banks. What lies beyond the edges is zero, and is not stored.
+//
+// use lib/matrix.wgsl
+// use lib/weight-at.wgsl
+// use lib/grid.wgsl
+
+override K: u32;
+override HALF: bool;
+override NF4: bool;
+override BIAS: bool;
+
+struct Params { vectors: u32, n: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+const TILE = 64u;
+const QUARTER = 32u;
+const STEP = 32u;
+const SIDE = 16u;
+const STRIDE = STEP + 8u;
+const LANES = 128u;
+var<workgroup> xs: array<Half, TILE * STRIDE>;
+var<workgroup> ws: array<Half, TILE * STRIDE>;
+var<workgroup> results: array<f32, 4u * SIDE * SIDE>;
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32, @builtin(subgroup_id) subgroup: u32,
+) {
+  let row_tiles = (params.vectors + TILE - 1u) / TILE;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((params.n + TILE - 1u) / TILE)) { return; }
+  let row = TILE * (tile % row_tiles);
+  let column = TILE * (tile / row_tiles);
+  let quarter = quarter_of(subgroup, lane);
+  let down = QUARTER * (quarter / 2u);
+  let across = QUARTER * (quarter % 2u);
+  var sums: Sums;
+  for (var k = 0u; k < K; k += STEP) {
+    for (var i = lane; i < TILE * STEP; i += LANES) {
+      let line = i / STEP;
+      let input = k + i % STEP;
+      var a = 0.0;
+      var w = 0.0;
+      if (input < K && row + line < params.vectors) { a = x[(row + line) * K + input]; }
+      if (input < K && column + line < params.n) { w = weight_at(column + line, input); }
+      xs[line * STRIDE + i % STEP] = to_half(a);
+      ws[line * STRIDE + i % STEP] = to_half(w);
+    }
+    workgroupBarrier();
+    for (var j = 0u; j < STEP; j += SIDE) { multiply_add(&sums, down * STRIDE + j, across * STRIDE + j, lane); }
+    workgroupBarrier();
+  }
+  for (var part = 0u; part < 4u; part++) {
+    put(&sums, part, SIDE * SIDE * quarter, lane);
+    workgroupBarrier();
+    let first = row + down + SIDE * (part / 2u);
+    let left = column + across + SIDE * (part % 2u);
+    for (var i = lane % 32u; i < SIDE * SIDE; i += 32u) {
+      let out = first + i / SIDE;
+      let n = left + i % SIDE;
+      if (out < params.vectors && n < params.n) {
+        var b = 0.0;
+        if (BIAS) { b = bias[n]; }
+        y[out * params.n + n] = results[SIDE * SIDE * quarter + i] + b;
+      }
+    }
+    workgroupBarrier();
+  }
+}
+
+// Four matrices of 16 x 16 in a subgroup of 32 lanes, on the adapter's matrix units: float16 products, float32 sums.
+// The kernel brings xs and ws, rows of STRIDE halves, and results.
+
+alias Half = f16;
+alias Left = subgroup_matrix_left<f16, 16, 16>;
+alias Right = subgroup_matrix_right<f16, 16, 16>;
+alias Sums = array<subgroup_matrix_result<f32, 16, 16>, 4>;
+
+fn to_half(value: f32) -> Half { return f16(value); }
+
+fn quarter_of(subgroup: u32, lane: u32) -> u32 { return subgroup; }
+
+// sums += 32 rows of xs times 32 rows of ws, 16 inputs from x_at and w_at on.
+fn multiply_add(sums: ptr<function, Sums>, x_at: u32, w_at: u32, lane: u32) {
+  let a = subgroupMatrixLoad<Left, row_major>(&xs, x_at, STRIDE);
+  let b = subgroupMatrixLoad<Left, row_major>(&xs, x_at + SIDE * STRIDE, STRIDE);
+  let v = subgroupMatrixLoad<Right, col_major>(&ws, w_at, STRIDE);
+  let w = subgroupMatrixLoad<Right, col_major>(&ws, w_at + SIDE * STRIDE, STRIDE);
+  (*sums)[0] = subgroupMatrixMultiplyAccumulate(a, v, (*sums)[0]);
+  (*sums)[1] = subgroupMatrixMultiplyAccumulate(a, w, (*sums)[1]);
+  (*sums)[2] = subgroupMatrixMultiplyAccumulate(b, v, (*sums)[2]);
+  (*sums)[3] = subgroupMatrixMultiplyAccumulate(b, w, (*sums)[3]);
+}
+
+fn put(sums: ptr<function, Sums>, part: u32, at: u32, lane: u32) {
+  switch (part) {
+    case 0u: { subgroupMatrixStore<row_major>(&results, at, (*sums)[0], SIDE); }
+    case 1u: { subgroupMatrixStore<row_major>(&results, at, (*sums)[1], SIDE); }
+    case 2u: { subgroupMatrixStore<row_major>(&results, at, (*sums)[2], SIDE); }
+    default: { subgroupMatrixStore<row_major>(&results, at, (*sums)[3], SIDE); }
+  }
+}
+
+// A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4. The kernel brings weight, K, HALF, NF4.
+//
+// use lib/half.wgsl
+// use lib/nf4.wgsl
+
+fn weight_at(row: u32, k: u32) -> f32 {
+  if (NF4) {
+    let start = row * nf4_words(K);
+    let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
+    return level * bitcast<f32>(weight[start + nf4_scale_word(K, row, k)]);
+  }
+  let at = row * K + k;
+  if (HALF) {
+    let pair = open_half(weight[at / 2u]);
+    return select(pair.x, pair.y, at % 2u == 1u);
+  }
+  return bitcast<f32>(weight[at]);
+}
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
+// the row-major matrix, so a row may begin within one.
+//
+// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
+// that it touches. Code and scale of an input are found within the row.
+
+const NF4_BLOCK = 64u;
+const NF4_LEVELS = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+);
+
+// Words of a row.
+fn nf4_words(inputs: u32) -> u32 {
+  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
+  return (inputs + 7u) / 8u + (inputs + 63u) / NF4_BLOCK + ragged;
+}
+
+// The word with the codes of an input, and those with scales after it.
+fn nf4_word(k: u32) -> u32 { return k / 8u; }
+fn nf4_scale_word(inputs: u32, row: u32, k: u32) -> u32 {
+  return (inputs + 7u) / 8u + ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+    emulated: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias on float16 matrix units: y = x W^T + b, products of float16, sums in float32. Not exact.
+//
+//   x [vectors, K]   W [N, K], float32, float16 two to a word (HALF), or NF4   b [N]   y [vectors, N]
+//
+// A workgroup of four times 32 lanes makes a tile of 64 x 64, each subgroup a quarter of it in four matrices of 16 x 16.
+// Both operands pass through workgroup memory 32 inputs at a time, rounded to float16; rows are padded so that matrices
+// below each other lie in other banks. What lies beyond the edges is zero, and is not stored.
+//
+// use lib/matrix.wgsl
+// use lib/weight-at.wgsl
+// use lib/grid.wgsl
+
+override K: u32;
+override HALF: bool;
+override NF4: bool;
+override BIAS: bool;
+
+struct Params { vectors: u32, n: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+const TILE = 64u;
+const QUARTER = 32u;
+const STEP = 32u;
+const SIDE = 16u;
+const STRIDE = STEP + 8u;
+const LANES = 128u;
+var<workgroup> xs: array<Half, TILE * STRIDE>;
+var<workgroup> ws: array<Half, TILE * STRIDE>;
+var<workgroup> results: array<f32, 4u * SIDE * SIDE>;
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32, @builtin(subgroup_id) subgroup: u32,
+) {
+  let row_tiles = (params.vectors + TILE - 1u) / TILE;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((params.n + TILE - 1u) / TILE)) { return; }
+  let row = TILE * (tile % row_tiles);
+  let column = TILE * (tile / row_tiles);
+  let quarter = quarter_of(subgroup, lane);
+  let down = QUARTER * (quarter / 2u);
+  let across = QUARTER * (quarter % 2u);
+  var sums: Sums;
+  for (var k = 0u; k < K; k += STEP) {
+    for (var i = lane; i < TILE * STEP; i += LANES) {
+      let line = i / STEP;
+      let input = k + i % STEP;
+      var a = 0.0;
+      var w = 0.0;
+      if (input < K && row + line < params.vectors) { a = x[(row + line) * K + input]; }
+      if (input < K && column + line < params.n) { w = weight_at(column + line, input); }
+      xs[line * STRIDE + i % STEP] = to_half(a);
+      ws[line * STRIDE + i % STEP] = to_half(w);
+    }
+    workgroupBarrier();
+    for (var j = 0u; j < STEP; j += SIDE) { multiply_add(&sums, down * STRIDE + j, across * STRIDE + j, lane); }
+    workgroupBarrier();
+  }
+  for (var part = 0u; part < 4u; part++) {
+    put(&sums, part, SIDE * SIDE * quarter, lane);
+    workgroupBarrier();
+    let first = row + down + SIDE * (part / 2u);
+    let left = column + across + SIDE * (part % 2u);
+    for (var i = lane % 32u; i < SIDE * SIDE; i += 32u) {
+      let out = first + i / SIDE;
+      let n = left + i % SIDE;
+      if (out < params.vectors && n < params.n) {
+        var b = 0.0;
+        if (BIAS) { b = bias[n]; }
+        y[out * params.n + n] = results[SIDE * SIDE * quarter + i] + b;
+      }
+    }
+    workgroupBarrier();
+  }
+}
+
+// What matrix.units.wgsl does, without such units: each of 32 lanes makes 8 of the 256 sums of a matrix. It shows that the
+// kernel around it is right on adapters that have none; it is slow.
+
+alias Half = f32;
+alias Sums = array<f32, 32>;
+
+fn to_half(value: f32) -> Half { return quantizeToF16(value); }
+
+fn quarter_of(subgroup: u32, lane: u32) -> u32 { return lane / 32u; }
+
+fn multiply_add(sums: ptr<function, Sums>, x_at: u32, w_at: u32, lane: u32) {
+  for (var i = 0u; i < 32u; i++) {
+    let part = i / 8u;
+    let element = lane % 32u + 32u * (i % 8u);
+    let x_row = x_at + (SIDE * (part / 2u) + element / SIDE) * STRIDE;
+    let w_row = w_at + (SIDE * (part % 2u) + element % SIDE) * STRIDE;
+    for (var k = 0u; k < SIDE; k++) { (*sums)[i] = fma(xs[x_row + k], ws[w_row + k], (*sums)[i]); }
+  }
+}
+
+fn put(sums: ptr<function, Sums>, part: u32, at: u32, lane: u32) {
+  for (var i = 0u; i < 8u; i++) { results[at + lane % 32u + 32u * i] = (*sums)[8u * part + i]; }
+}
+
+// A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4. The kernel brings weight, K, HALF, NF4.
+//
+// use lib/half.wgsl
+// use lib/nf4.wgsl
+
+fn weight_at(row: u32, k: u32) -> f32 {
+  if (NF4) {
+    let start = row * nf4_words(K);
+    let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
+    return level * bitcast<f32>(weight[start + nf4_scale_word(K, row, k)]);
+  }
+  let at = row * K + k;
+  if (HALF) {
+    let pair = open_half(weight[at / 2u]);
+    return select(pair.x, pair.y, at % 2u == 1u);
+  }
+  return bitcast<f32>(weight[at]);
+}
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
+// the row-major matrix, so a row may begin within one.
+//
+// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
+// that it touches. Code and scale of an input are found within the row.
+
+const NF4_BLOCK = 64u;
+const NF4_LEVELS = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+);
+
+// Words of a row.
+fn nf4_words(inputs: u32) -> u32 {
+  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
+  return (inputs + 7u) / 8u + (inputs + 63u) / NF4_BLOCK + ragged;
+}
+
+// The word with the codes of an input, and those with scales after it.
+fn nf4_word(k: u32) -> u32 { return k / 8u; }
+fn nf4_scale_word(inputs: u32, row: u32, k: u32) -> u32 {
+  return (inputs + 7u) / 8u + ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
 /** shaders/matmul-strips-half.wgsl */
 export const matmulStripsHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-strips-half",
@@ -3579,8 +3951,7 @@ export const matmul: Shader<"x" | "weight" | "bias" | "y", { K: number; HALF: bo
 // workgroup memory 16 inputs at a time, x transposed and padded so that neighbouring lanes read neighbouring banks.
 // Sums are kept in two levels, blocks of 16 inputs and the total; their order never depends on the number of vectors.
 //
-// use lib/half.wgsl
-// use lib/nf4.wgsl
+// use lib/weight-at.wgsl
 // use lib/grid.wgsl
 
 override K: u32;
@@ -3600,20 +3971,6 @@ const STEP = 16u;
 const SIDE = 65u;
 var<workgroup> xs: array<f32, STEP * SIDE>;
 var<workgroup> ws: array<f32, STEP * SIDE>;
-
-fn weight_at(row: u32, k: u32) -> f32 {
-  if (NF4) {
-    let start = row * nf4_words(K);
-    let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
-    return level * bitcast<f32>(weight[start + nf4_scale_word(K, row, k)]);
-  }
-  let at = row * K + k;
-  if (HALF) {
-    let pair = open_half(weight[at / 2u]);
-    return select(pair.x, pair.y, at % 2u == 1u);
-  }
-  return bitcast<f32>(weight[at]);
-}
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -3657,6 +4014,25 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
       }
     }
   }
+}
+
+// A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4. The kernel brings weight, K, HALF, NF4.
+//
+// use lib/half.wgsl
+// use lib/nf4.wgsl
+
+fn weight_at(row: u32, k: u32) -> f32 {
+  if (NF4) {
+    let start = row * nf4_words(K);
+    let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
+    return level * bitcast<f32>(weight[start + nf4_scale_word(K, row, k)]);
+  }
+  let at = row * K + k;
+  if (HALF) {
+    let pair = open_half(weight[at / 2u]);
+    return select(pair.x, pair.y, at % 2u == 1u);
+  }
+  return bitcast<f32>(weight[at]);
 }
 
 // Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says

@@ -59,7 +59,7 @@ function cellDepths(model: Model, cells: readonly Cell[]): number[] {
  * A batch keeps about ten activations of its widest kind at a time, each of so many bytes at the most, or of one binding.
  * Software adapters are faster while these fit into the processor's caches.
  */
-const BATCH_BYTES = { B: 256 * 2 ** 20, D: 16 * 2 ** 20 };
+const BATCH_BYTES = { A: 256 * 2 ** 20, B: 256 * 2 ** 20, D: 16 * 2 ** 20 };
 
 /** `rows`: keys and values of the picture may have rows too. */
 function chunkSize(model: Model, pair: Pair, cells: readonly Cell[], firstToken: number, rows: boolean): number {

@@ -152,3 +152,7 @@ export interface RunSettings {
   min_denominator: number;
   shard: [number, number] | null;
 }
+
+/** Where a run was computed, for reports; an arithmetic that is not exact is named. */
+export const adapterText = ({ name, backend, tier }: RunSettings["adapter"]): string =>
+  `${name}, ${backend}, kernel tier ${tier}${tier === "A" ? " (products of float16, not exact)" : ""}`;

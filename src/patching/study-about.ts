@@ -1,5 +1,6 @@
 /** The end of a study's page: all that decides its numbers. */
 import { version } from "../version.ts";
+import { adapterText } from "./record.ts";
 import { escapeText } from "./report/heat-map.ts";
 import { section } from "./report/html.ts";
 import type { ModelStudy, StudySettings, TaskStudy } from "./study.ts";
@@ -31,7 +32,7 @@ function modelEntries({ name, weights_sha256, config_sha256, tasks }: ModelStudy
     ["Weights sha256", hash(weights_sha256)],
     ["Config sha256", hash(config_sha256)],
     ["Weights stored", all(({ model }) => (model.quantize ? `in ${model.quantize}` : "as in the checkpoint"))],
-    ["Adapter", all(({ adapter }) => `${adapter.name}, ${adapter.backend}, kernel tier ${adapter.tier}`)],
+    ["Adapter", all(({ adapter }) => adapterText(adapter))],
     ["Kinds", all(({ kinds }) => kinds.join(", "))],
     [
       "Tokens",

@@ -7,6 +7,9 @@ export interface GivenRun {
   readonly settings: RunSettings;
 }
 
+/** Tier A multiplies in float16. */
+const precisionOf = ({ adapter }: RunSettings): string => (adapter.tier === "A" ? "fast" : "exact");
+
 /** @throws UserError naming what differs, and in which two runs */
 export function checkTogether(one: GivenRun, other: GivenRun): void {
   const [a, b] = [one.settings, other.settings];
@@ -14,6 +17,7 @@ export function checkTogether(one: GivenRun, other: GivenRun): void {
   const differing = [
     ...(sameModel(a, b) ? [] : compared("model", ...modelNames(a, b))),
     ...compared("model.quantize", a.model.quantize, b.model.quantize),
+    ...compared("precision", precisionOf(a), precisionOf(b)),
     ...compared("compat", a.compat, b.compat),
     ...Object.keys({ ...a.defects, ...b.defects }).flatMap((id) =>
       compared(`defects.${id}`, a.defects[id], b.defects[id]),

@@ -1,5 +1,5 @@
 /** The end of the report: what decides the numbers, and what was checked and counted. */
-import type { RunSettings } from "../record.ts";
+import { adapterText, type RunSettings } from "../record.ts";
 import { type Facts, inOrder } from "./facts.ts";
 import { escapeText } from "./heat-map.ts";
 import { paragraph, section, table, whole } from "./html.ts";
@@ -52,7 +52,7 @@ export function settingsSection(settings: RunSettings): string {
     ["Config sha256", hash(model.config_sha256)],
     ["Data", `${escapeText(data.path.split(/[\\/]/).at(-1)!)}, ${whole(data.samples)} samples`],
     ["Data sha256", hash(data.sha256)],
-    ["Adapter", escapeText(`${adapter.name}, ${adapter.backend}, kernel tier ${adapter.tier}`)],
+    ["Adapter", escapeText(adapterText(adapter))],
     ["Tasks", escapeText(settings.tasks.join(", "))],
     ["Corruption", escapeText(settings.modes.join(", "))],
     ["Kinds", escapeText(settings.kinds.join(", "))],
