@@ -61,6 +61,9 @@ export function tokens(at: Place, x: Tensor, first: number, count: number): Tens
   return { ...columns(at, flat, first * width, count * width), shape: [rows, count, ...rest] };
 }
 
+/** The last token of x [B, T, ...]: [B, 1, ...]. */
+export const lastToken = (at: Place, x: Tensor): Tensor => (x.shape[1] === 1 ? x : tokens(at, x, x.shape[1]! - 1, 1));
+
 /** x [B, T, heads·D] seen as [B, T, heads, D]: the same memory. */
 export function heads(x: Tensor, count: number): Tensor {
   const [rows, tokens, width] = x.shape as [number, number, number];

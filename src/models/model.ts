@@ -86,6 +86,8 @@ export interface Model {
   forward(input: Input, tap: Tap, options?: ForwardOptions): Tensor;
   /** The layers' outputs that `readOut` reads, in order: what makes the answer goes through them. */
   readonly readSites: readonly string[];
+  /** Sites of which a forward makes only the last token, unless a tap watches one of them: the answer reads no other. */
+  readonly lastTokenSites: readonly string[];
   /**
    * Logits [1, L, V] of states [1, L, hidden] at the answer position, as if each were the last layer's output: through
    * the final norm and the head. Within `gpu.frame`, or the result be released.

@@ -11,7 +11,10 @@ export type Parent<Path extends string> = Path extends `${infer Head}.${infer Re
   ? Head | `${Head}.${Parent<Rest>}`
   : never;
 
-/** Sees every activation where it is born; returns it, or another with the same axes and perhaps more rows. */
+/**
+ * Sees every activation where it is born; returns it, or another with the same axes and perhaps more rows. Where it
+ * watches none of a model's `lastTokenSites`, these have one token.
+ */
 export interface Tap {
   watches(name: string): boolean;
   site(name: string, activation: Tensor): Tensor;
@@ -25,6 +28,8 @@ export interface Tap {
 export interface Layout {
   /** x with a whole row for every variant: before tokens are mixed. */
   whole(x: Tensor): Tensor;
+  /** x of which the last token of each row is that of its variant, all others perhaps gone: before only it is read. */
+  ending(x: Tensor): Tensor;
   /** x with the tokens that `like` has: before the two are added. */
   beside(x: Tensor, like: Tensor): Tensor;
 }
@@ -55,7 +60,7 @@ export function scope<Site extends string>(gpu: Gpu, weights: Weights, tap: Tap,
   };
 }
 
-const rowsOnly: Layout = { whole: (x) => x, beside: (x) => x };
+const rowsOnly: Layout = { whole: (x) => x, ending: (x) => x, beside: (x) => x };
 
 /** A tap that leaves everything as it is. */
 export const untapped: Tap = { watches: () => false, site: (_, activation) => activation };

@@ -4,6 +4,7 @@ import type { Model } from "../models/model.ts";
 import type { Cell } from "./cell.ts";
 import { length } from "./positions.ts";
 import type { Prefixes } from "./prefix.ts";
+import { onlyToken } from "./spawn.ts";
 import type { Pair } from "./sweep.ts";
 
 export interface Chunk {
@@ -14,7 +15,8 @@ export interface Chunk {
 
 /**
  * Cells that leave out about as many tokens share a chunk, else those of late layers, and those whose variants may start
- * as single tokens; at least one chunk.
+ * as single tokens. Where some of single tokens are read by no other token, these share chunks without the others, which
+ * then need only the last token there. At least one chunk.
  */
 export function chunksOf(model: Model, pair: Pair, cells: readonly Cell[], prefix: Prefixes, given?: number): Chunk[] {
   const depths = cellDepths(model, cells);
@@ -24,12 +26,12 @@ export function chunksOf(model: Model, pair: Pair, cells: readonly Cell[], prefi
   const needsRows = (cell: number) => cells[cell]!.some(({ site }) => wholeOnly.has(site));
   const chunks: Chunk[] = [];
   const tokens = length(pair.base);
-  const cut = (own: readonly number[], sites: ReadonlySet<string>) => {
+  const cut = (own: readonly number[], sites: ReadonlySet<string>, unread = false) => {
     if (own.length === 0) return;
     const names = own.map((cell) => cells[cell]!);
-    const step = given ?? chunkSize(model, pair, names, prefix.ofBase(names), sites.size === 0);
+    const step = given ?? chunkSize(model, pair, names, unread ? tokens - 1 : prefix.ofBase(names), sites.size === 0);
     for (let first = 0; first < own.length; ) {
-      const reach = firsts[own[first]!]! + (tokens - firsts[own[first]!]!) / 16;
+      const reach = unread ? tokens : firsts[own[first]!]! + (tokens - firsts[own[first]!]!) / 16;
       let end = first + 1;
       while (end < own.length && end - first < step && firsts[own[end]!]! <= reach) end++;
       chunks.push({ chunk: own.slice(first, end), single: sites });
@@ -40,13 +42,29 @@ export function chunksOf(model: Model, pair: Pair, cells: readonly Cell[], prefi
   const order = (a: number, b: number) =>
     causal ? firsts[a]! - firsts[b]! || a - b : depths[a]! - depths[b]! || a - b;
   const all = [...cells.keys()].sort(order);
+  const unread = unreadCells(model, pair, cells, single);
+  cut([...unread].sort(order), single, true);
   for (const rows of [false, true]) {
     cut(
-      all.filter((cell) => needsRows(cell) === rows),
+      all.filter((cell) => needsRows(cell) === rows && !unread.has(cell)),
       rows ? new Set() : single,
     );
   }
   return chunks.length > 0 ? chunks : [{ chunk: [], single }];
+}
+
+/**
+ * The cells that replace a single token where no other token reads it any more. They cost one more forward of the base
+ * run and save the others their last layer: none where there are too few others.
+ */
+function unreadCells(model: Model, { base }: Pair, cells: readonly Cell[], single: ReadonlySet<string>): Set<number> {
+  const sites = new Set(model.lastTokenSites.filter((site) => single.has(site)));
+  const shapes = model.shapes(base.ids.length);
+  const width = (site: string) => size(shapes.get(site)!.slice(2));
+  const unread = [...cells.keys()].filter((i) =>
+    cells[i]!.some(({ site }) => sites.has(site) && onlyToken(cells[i]!, width(site)) !== null),
+  );
+  return new Set(cells.length - unread.length < model.layers ? [] : unread);
 }
 
 /** Where in the forward each cell's first edit lies. */

@@ -84,14 +84,15 @@ export async function sweepCost(
 type Ideal = (pair: SamplePair, tables: readonly Table[]) => number;
 
 /**
- * The least that an exact sweep needs: each picture once, both runs, and for every cell what its replacement can change:
- * the replaced token alone up to the next self-attention, from there on all tokens, or those behind it where the model
- * is causal.
+ * The least that an exact sweep needs: each picture once, both runs, and for every cell what its replacement can change
+ * of the answer: the replaced token alone up to the next self-attention, from there on all tokens, or those behind it
+ * where the model is causal; and of what only the last token is read, that one.
  */
 function idealFlop(model: Model): Ideal {
   const marksOf = new Map<number, SiteMarks>();
   const known = new Set<string>();
   const place = new Map(model.sites.map(({ name }, i) => [name, i]));
+  const lastOnly = new Set(model.lastTokenSites);
   const mixing = model.sites.map(({ name }) => /(self_attn|\battention\.self)\.scores$/.test(name));
   return ({ base, other }, tables) => {
     const words = base.ids.length;
@@ -106,11 +107,14 @@ function idealFlop(model: Model): Ideal {
         const site = place.get(name)!;
         const next = mixing.indexOf(true, site + 1);
         const boundary = next === -1 ? marks.total : marks.at[next]!;
-        const alone = (boundary - marks.at[site]!) / own;
+        const alone = (boundary - marks.at[site]!) / (lastOnly.has(name) ? 1 : own);
+        const mixed = Math.max(0, marks.shared - boundary);
+        const ending = marks.total - Math.max(marks.shared, boundary);
         for (let row = 0; row < tokens; row++) {
           const token = patches === undefined ? position(base, at?.[row] ?? row) : base.picture!.at + row;
           const behind = base.picture ? (own - token) / own : 1;
-          flop += (heads?.length ?? 1) * (alone + behind * (marks.total - boundary));
+          const unread = lastOnly.has(name) && token < own - 1;
+          flop += (heads?.length ?? 1) * (unread ? 0 : alone + behind * mixed + ending);
         }
       }
     }
@@ -127,6 +131,8 @@ interface SiteMarks {
   /** Multiply-adds done when each site was reached, with the picture known, and in all. */
   readonly at: readonly number[];
   readonly total: number;
+  /** Done when all was made that more than the last token is read of. */
+  readonly shared: number;
   /** What a new picture adds. */
   readonly picture: number;
 }
@@ -146,7 +152,9 @@ function siteMarks(model: Model, input: Input): SiteMarks {
   };
   const first = run();
   const { at, total } = run();
-  return { at: model.sites.map(({ name }) => at.get(name) ?? 0), total, picture: first.total - total };
+  const marks = model.sites.map(({ name }) => at.get(name) ?? 0);
+  const shared = Math.max(...marks.filter((_, i) => !model.lastTokenSites.includes(model.sites[i]!.name)));
+  return { at: marks, total, shared, picture: first.total - total };
 }
 
 /** At most `count` of the items, evenly spread. */

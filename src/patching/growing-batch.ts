@@ -45,6 +45,21 @@ export function growingBatch(gpu: Gpu): GrowingBatch {
     return vectors(gpu, label, x, ids, [1, ids.length]);
   }
 
+  /** `count` tokens from `first` on of each variant, which is a row from here on. */
+  function asRows(x: Tensor, first: number, count: number): Tensor {
+    const ids = tokens.flatMap((token, variant) => {
+      const own = offset(variant);
+      return Array.from({ length: count }, (_, i) => first + i).map((at) =>
+        token === null ? own + at : at === token ? own : at,
+      );
+    });
+    const y = vectors(gpu, x.label, x, ids, [tokens.length, count]);
+    tokens.fill(null);
+    length = undefined;
+    offsets = [];
+    return y;
+  }
+
   return {
     add: (token) => tokens.push(token) - 1,
     grown(label, x) {
@@ -58,18 +73,8 @@ export function growingBatch(gpu: Gpu): GrowingBatch {
       return (offset(variant) - (tokens[variant] ?? 0)) * size(x.shape.slice(2));
     },
     beside: (x, like) => (length === undefined || x.shape[1] === like.shape[1] ? x : spread(x.label, x)),
-    whole(x) {
-      if (length === undefined) return x;
-      const ids = tokens.flatMap((token, variant) => {
-        const first = offset(variant);
-        return Array.from({ length: length! }, (_, i) => (token === null ? first + i : i === token ? first : i));
-      });
-      const y = vectors(gpu, x.label, x, ids, [tokens.length, length]);
-      tokens.fill(null);
-      length = undefined;
-      offsets = [];
-      return y;
-    },
+    whole: (x) => (length === undefined ? x : asRows(x, 0, length)),
+    ending: (x) => (length === undefined ? x : asRows(x, length - 1, 1)),
   };
 }
 

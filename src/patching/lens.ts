@@ -64,15 +64,15 @@ interface KeptStates {
   through(tap: Tap): Tap;
 }
 
-/** In a growing batch the tokens of the base run come first, however the rest is laid out. */
+/** In a growing batch the tokens of the base run, all or the last, come first, however the rest is laid out. */
 function keptStates(model: Model, { ids }: Input, firstToken = 0): KeptStates {
   const { gpu, readSites } = model;
   const [, tokens, width] = model.shapes(ids.length, firstToken).get(readSites[0]!) as [number, number, number];
   const layers = readSites.length;
   const tensor = gpu.keep(gpu.tensor("lens states", [1, layers, width]));
   const changed = gpu.keep(gpu.upload("lens changed", [layers], new Uint32Array(layers)));
-  const from = (tokens - 1) * width;
   const look = (layer: number, activation: Tensor) => {
+    const from = (Math.min(tokens, activation.shape[1]!) - 1) * width;
     const slice = { to: layer * width, from, length: width, kind: "copy", factor: 0 } as const;
     writeSlices(gpu, tensor, activation, [slice], changed, layer);
   };

@@ -50,7 +50,7 @@ export function spawnTap(
 }
 
 /** The token that a cell replaces, where that is all it does: one edit, within `width` elements. */
-function onlyToken(cell: Cell, width: number): number | null {
+export function onlyToken(cell: Cell, width: number): number | null {
   if (cell.length !== 1) return null;
   const tokens = cell[0]!.spans.flatMap(({ to, length }) => [
     Math.floor(to / width),

@@ -114,6 +114,32 @@ describe.each<{ tier: Tier }>([{ tier: "D" }, { tier: "B" }])("the miniature LLa
     );
   });
 
+  test.runIf(tier === "D")(
+    "the last layer makes one token, unless somebody looks at another, with the same bits",
+    async () => {
+      const made = await input(readCase(0, "llava"));
+      const { layers, lastTokenSites } = model;
+      const run = async (...sites: string[]) => {
+        const tap = captureTap(gpu, model.sites, matchSites(model.sites, sites));
+        const before = gpu.flop;
+        const logits = await logitsOf(made, tap, 0);
+        const of = (name: string) => tap.kept.get(name)!.shape[1];
+        const shapes = sites.map(of);
+        tap.release();
+        return { flop: gpu.flop - before, logits, shapes };
+      };
+      const all = model.shapes(made.ids.length).get(layer(0))![1];
+      const alone = await run();
+      const below = await run(layer(layers - 2), `${layer(layers - 1)}.self_attn.v`);
+      expect(below).toEqual({ ...alone, shapes: [all, all] });
+      for (const name of [lastTokenSites[0]!, layer(layers - 1), "language_model.model.norm"]) {
+        const looked = await run(name);
+        expect(looked, name).toMatchObject({ logits: alone.logits, shapes: [all] });
+        expect(looked.flop / alone.flop).toBeGreaterThan(1.05);
+      }
+    },
+  );
+
   test.runIf(tier === "D")("forwards of one prompt make its keys once and hold no more memory", async () => {
     const made = await input(readCase(0, "llava"));
     const dispatches = (firstToken: number) => {

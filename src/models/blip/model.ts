@@ -71,6 +71,7 @@ export function blipModel(
     input: (source) => inputs.read(source),
     forward,
     readSites: readSites(config),
+    lastTokenSites: [],
     readOut: (states) => gpu.frame(() => readOut(scope<BlipSite>(gpu, weights, untapped), config, states)),
     run: (input, { capture } = {}) => captured(gpu, sites, (tap) => forward(input, tap), capture),
     generate(input, options) {

@@ -9,7 +9,7 @@ import { gated, gatedSilu, silu } from "../../kernels/gated-silu.ts";
 import { type Angles, rotary } from "../../kernels/rotary.ts";
 import { softmax } from "../../kernels/softmax.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
-import { heads, linear, merged, rmsNorm } from "../layers.ts";
+import { heads, lastToken, linear, merged, rmsNorm } from "../layers.ts";
 import { results } from "../result.ts";
 import type { Scope } from "../scope.ts";
 import type { SiteTable } from "../sites.ts";
@@ -79,44 +79,67 @@ export const llamaLayerOutput = {
 
 export type LlamaLayerSite = keyof typeof llamaLayerSites;
 
+/** What other tokens read of a token in this layer: its key and value. */
+const read: readonly LlamaLayerSite[] = ["input_layernorm", "self_attn.k_proj", "self_attn.k", "self_attn.v"];
+
+/** What a token makes for itself alone and for the layers above. */
+export const answeringSites = (Object.keys(llamaLayerSites) as LlamaLayerSite[]).filter((name) => !read.includes(name));
+
 /** Keys and values of a layer at the positions before the first token. */
 export interface LayerPast {
   readonly keys: Past;
   readonly values: Past;
 }
 
-/** x [B, T, hidden] at the positions of `angles`, after the past, to [B, T, hidden]. */
+/**
+ * x [B, T, hidden] at the positions of `angles`, after the past, to [B, T, hidden], or with `lastOnly` the last token's
+ * [B, 1, hidden]: the others then only lend it their keys and values.
+ */
 export function llamaLayer(
   at: Scope<LlamaLayerSite>,
   config: TextConfig,
   x: Tensor,
   angles: Angles,
   past?: LayerPast,
+  lastOnly = false,
 ): Tensor {
   const { hiddenSize, rmsNormEps } = config;
+  const asking: Asking = (states) => (lastOnly ? lastToken(at, states) : states);
   const normal = at.site("input_layernorm", rmsNorm(at, "input_layernorm", x, rmsNormEps)); // [B, T, hidden]
-  const attended = attention(at, config, normal, angles, past);
-  const middle = at.site("resid_mid", add(at.gpu, "resid_mid", attended, at.layout.beside(x, attended)));
+  const attended = attention(at, config, normal, angles, asking, past);
+  const middle = at.site("resid_mid", add(at.gpu, "resid_mid", attended, at.layout.beside(asking(x), attended)));
   const again = rmsNorm(at, "post_attention_layernorm", middle, rmsNormEps);
   const hidden = gate(at, config, at.site("post_attention_layernorm", again)); // [B, T, mlp]
   const mlp = at.site("mlp", linear(at, "mlp.down_proj", hidden, hiddenSize, null)); // [B, T, hidden]
   return add(at.gpu, at.path, mlp, at.layout.beside(middle, mlp));
 }
 
-function attention(at: Scope<LlamaLayerSite>, config: TextConfig, x: Tensor, angles: Angles, past?: LayerPast): Tensor {
+/** Of [B, T, ...] the tokens that ask: all, or the last. */
+type Asking = (states: Tensor) => Tensor;
+
+/** N tokens ask. */
+function attention(
+  at: Scope<LlamaLayerSite>,
+  config: TextConfig,
+  x: Tensor,
+  angles: Angles,
+  asking: Asking,
+  past?: LayerPast,
+): Tensor {
   const { hiddenSize, numAttentionHeads, numKeyValueHeads } = config;
   const dim = hiddenSize / numAttentionHeads;
-  const part = (name: string, count: number) =>
-    heads(linear(at, `self_attn.${name}_proj`, x, count * dim, null), count);
-  const rawQ = at.site("self_attn.q_proj", part("q", numAttentionHeads)); // [B, T, H, D]
-  const rawK = at.site("self_attn.k_proj", part("k", numKeyValueHeads)); // [B, T, key heads, D]
-  const q = at.site("self_attn.q", rotary(at.gpu, "q", rawQ, angles));
+  const part = (name: string, states: Tensor, count: number) =>
+    heads(linear(at, `self_attn.${name}_proj`, states, count * dim, null), count);
+  const turns = { cos: asking(angles.cos), sin: asking(angles.sin) };
+  const rawQ = at.site("self_attn.q_proj", part("q", asking(x), numAttentionHeads)); // [B, N, H, D]
+  const rawK = at.site("self_attn.k_proj", part("k", x, numKeyValueHeads)); // [B, T, key heads, D]
+  const q = at.site("self_attn.q", rotary(at.gpu, "q", rawQ, turns));
   const k = at.site("self_attn.k", rotary(at.gpu, "k", rawK, angles));
-  const v = at.site("self_attn.v", part("v", numKeyValueHeads));
-  const scores = at.site("self_attn.scores", attentionScores(at.gpu, "scores", q, k, true, past?.keys)); // [B, H, T, S]
+  const v = at.site("self_attn.v", part("v", x, numKeyValueHeads));
+  const scores = at.site("self_attn.scores", attentionScores(at.gpu, "scores", q, k, true, past?.keys)); // [B, H, N, S]
   const probs = at.site("self_attn.probs", softmax(at.gpu, "probs", scores));
-  const z = at.site("self_attn.z", attentionMix(at.gpu, "z", probs, v, past?.values)); // [B, T, H, D]
-  const out = linear(at, "self_attn.o_proj", merged(z), hiddenSize, null); // [B, T, hidden]
+  const z = at.site("self_attn.z", attentionMix(at.gpu, "z", probs, v, past?.values)); // [B, N, H, D]
+  const out = linear(at, "self_attn.o_proj", merged(z), hiddenSize, null); // [B, N, hidden]
   return at.site("self_attn", results(at, "self_attn.result", "self_attn.o_proj", z, out));
 }
 

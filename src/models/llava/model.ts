@@ -12,7 +12,7 @@ import { remembered } from "../remembered.ts";
 import { scope, type Tap, untapped } from "../scope.ts";
 import type { Weights } from "../weights.ts";
 import type { LlavaConfig } from "./config.ts";
-import { readOut } from "./llama.ts";
+import { lastTokenSites, readOut } from "./llama.ts";
 import type { LayerPast } from "./llama-layer.ts";
 import { answer, type LlavaSite, llavaSites, lookAt, positions, promptTensors, read } from "./llava.ts";
 import { promptMemory } from "./memory.ts";
@@ -72,6 +72,7 @@ export function llavaModel(
     input: (source) => inputs.read(source),
     forward,
     readSites: Array.from({ length: config.text.numHiddenLayers }, (_, i) => `language_model.model.layers.${i}`),
+    lastTokenSites: lastTokenSites(config.text).map((name) => `language_model.${name}`),
     readOut: (states) =>
       gpu.frame(() => readOut(scope<LlavaSite>(gpu, weights, untapped).in("language_model"), config.text, states)),
     run: (input, { capture } = {}) => captured(gpu, sites, (tap) => forward(input, tap), capture),
