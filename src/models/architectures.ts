@@ -6,6 +6,7 @@ import { blipModel, dryForward as dryBlip } from "./blip/model.ts";
 import { blipSites } from "./blip/vqa.ts";
 import { UserError } from "./errors.ts";
 import type { Folder } from "./files.ts";
+import { answerEnds } from "./llava/answer-ends.ts";
 import { newerNames, readLlavaConfig } from "./llava/config.ts";
 import { openLlavaInputs } from "./llava/input.ts";
 import { llavaSites } from "./llava/llava.ts";
@@ -77,7 +78,8 @@ function llava(json: unknown): Architecture {
     otherNames: newerNames,
     async prepare(folder) {
       const inputs = await openLlavaInputs(folder, config);
-      return (gpu, weights, identity) => llavaModel(gpu, weights, config, inputs, identity);
+      const ends = await answerEnds(folder, config);
+      return (gpu, weights, identity) => llavaModel(gpu, weights, config, inputs, ends, identity);
     },
   };
 }

@@ -13,8 +13,8 @@ export interface Speaker {
   readonly vocabSize: number;
   /** What the answer begins with; counted in its length. */
   readonly start: readonly number[];
-  /** The token that ends an answer. */
-  readonly end: number;
+  /** The tokens that end an answer. */
+  readonly ends: readonly number[];
   /** Logits of what follows these ids of the answer; the caller releases them. */
   next(ids: readonly number[], tap: Tap): Tensor;
   decode(ids: readonly number[]): string;
@@ -24,12 +24,12 @@ export interface Speaker {
 const MAX_TOKENS = 20;
 
 export async function greedy(speaker: Speaker, options: GenerateOptions = {}): Promise<Generated> {
-  const { gpu, sites, vocabSize, start, end } = speaker;
+  const { gpu, sites, vocabSize, start, ends } = speaker;
   const { maxTokens = MAX_TOKENS, signal, capture = [] } = options;
   const names = matchSites(sites, capture);
   const ids = [...start];
   const steps: ReadonlyMap<string, Activation>[] = [];
-  while (ids.length < maxTokens && !(ids.length > start.length && ids.at(-1) === end)) {
+  while (ids.length < maxTokens && !(ids.length > start.length && ends.includes(ids.at(-1)!))) {
     signal?.throwIfAborted();
     const tap = captureTap(gpu, sites, names);
     try {

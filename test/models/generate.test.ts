@@ -1,7 +1,10 @@
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openGpu } from "#gpu";
 import type { Gpu } from "../../src/kernels/gpu.ts";
-import { loadModel } from "../../src/models/load.ts";
+import { findModel, loadModel } from "../../src/models/load.ts";
 import { pictures } from "./fixtures.ts";
 
 let gpu: Gpu;
@@ -42,3 +45,21 @@ test.for([
     model.close();
   },
 );
+
+test("generation_config.json ends LLaVA's answer; BLIP's ends at its separator", async () => {
+  for (const name of ["blip-mini", "llava-mini"]) {
+    const folder = mkdtempSync(join(tmpdir(), "notice-ends-"));
+    for (const file of readdirSync(findModel(name)).filter((file) => file !== "generation_config.json"))
+      symlinkSync(resolve(findModel(name), file), join(folder, file));
+    const answer = async (path: string) => {
+      const model = await loadModel(gpu, path);
+      const { ids } = await model.generate(await model.input(question));
+      model.close();
+      return ids;
+    };
+    const whole = await answer(name);
+    writeFileSync(join(folder, "generation_config.json"), JSON.stringify({ eos_token_id: [0, whole.at(-2)!] }));
+    expect(await answer(folder)).toEqual(name === "blip-mini" ? whole : whole.slice(0, -1));
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { openFolder } from "#files";
+import type { Folder } from "../../src/models/files.ts";
+import { answerEnds } from "../../src/models/llava/answer-ends.ts";
 import { readLlavaConfig } from "../../src/models/llava/config.ts";
 import { openLlavaInputs } from "../../src/models/llava/input.ts";
 import { llavaSites } from "../../src/models/llava/llava.ts";
@@ -138,9 +140,30 @@ describe("config", () => {
       maxPositionEmbeddings: 4096,
       rmsNormEps: 1e-5,
       ropeTheta: 10000,
-      eosTokenId: 2,
+      eosTokenIds: [2],
     });
     expect(rest).toMatchObject({ imageTokenId: 32000, featureState: 23, withClass: false, imageTokens: 576 });
+  });
+
+  const endsOf = (generation: unknown) => {
+    const folder = { has: async () => generation !== undefined, json: async () => generation } as unknown as Folder;
+    return answerEnds(folder, readLlavaConfig(text({ eos_token_id: [7, 8] })));
+  };
+
+  test("answers end where generation_config.json says, else where config.json does", async () => {
+    expect(await endsOf({ eos_token_id: 3 })).toEqual([3]);
+    expect(await endsOf({ eos_token_id: [3, 4] })).toEqual([3, 4]);
+    for (const silent of [undefined, {}, { eos_token_id: null }]) expect(await endsOf(silent)).toEqual([7, 8]);
+  });
+
+  test.for<[string, unknown]>([
+    ["a word", { eos_token_id: "</s>" }],
+    ["an empty list", { eos_token_id: [] }],
+    ["a list with a word", { eos_token_id: [2, "</s>"] }],
+    ["a negative number", { eos_token_id: -1 }],
+    ["no object", [2]],
+  ])("an end that is %s fails by name", async ([, generation]) => {
+    await expect(endsOf(generation)).rejects.toThrowErrorMatchingSnapshot();
   });
 
   test("the spelling of transformers 5 means the same", () => {

@@ -78,7 +78,7 @@ export function blipModel(
       const { bosTokenId, sepTokenId, vocabSize } = config.text;
       const next = (ids: readonly number[], tap: Tap) => reply(input, ids, tap);
       const { decode } = inputs;
-      return greedy({ gpu, sites, vocabSize, start: [bosTokenId], end: sepTokenId, next, decode }, options);
+      return greedy({ gpu, sites, vocabSize, start: [bosTokenId], ends: [sepTokenId], next, decode }, options);
     },
     findWord: (input, word) => inputs.findWord(input, word),
     pieces: (text) => inputs.pieces(text),

@@ -1,6 +1,6 @@
 /** The sizes of a LLaVA-1.5 model, out of Hugging Face's config.json. */
 import { UserError } from "../errors.ts";
-import { type Json, path, positive, section, shown, whole } from "./fields.ts";
+import { type Json, path, positive, section, shown, whole, wholes } from "./fields.ts";
 
 export interface VisionConfig {
   readonly hiddenSize: number;
@@ -22,8 +22,8 @@ export interface TextConfig {
   readonly maxPositionEmbeddings: number;
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
-  /** Ends an answer. */
-  readonly eosTokenId: number;
+  /** End an answer, unless generation_config.json says otherwise (answer-ends.ts). */
+  readonly eosTokenIds: readonly number[];
 }
 
 export interface LlavaConfig {
@@ -103,7 +103,7 @@ export function readLlavaConfig(json: unknown): LlavaConfig {
       maxPositionEmbeddings: whole("text_config", text, "max_position_embeddings"),
       rmsNormEps: positive("text_config", text, "rms_norm_eps"),
       ropeTheta: positive("text_config", text, "rope_theta"),
-      eosTokenId: whole("text_config", text, "eos_token_id"),
+      eosTokenIds: wholes("text_config", text, "eos_token_id"),
     },
     imageTokenId: whole("", root, root.image_token_id === undefined ? "image_token_index" : "image_token_id"),
   };

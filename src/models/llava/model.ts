@@ -25,6 +25,7 @@ export function llavaModel(
   weights: LoadedWeights,
   config: LlavaConfig,
   inputs: Inputs,
+  ends: readonly number[],
   identity: Pick<Model, "name" | "identify">,
 ): Model {
   const sites = llavaSites(config);
@@ -77,13 +78,13 @@ export function llavaModel(
       gpu.frame(() => readOut(scope<LlavaSite>(gpu, weights, untapped).in("language_model"), config.text, states)),
     run: (input, { capture } = {}) => captured(gpu, sites, (tap) => forward(input, tap), capture),
     generate(input, options) {
-      const { eosTokenId, vocabSize } = config.text;
+      const { vocabSize } = config.text;
       const last = positions(config, input.ids.length) - 1;
       const next = (ids: readonly number[], tap: Tap) => {
         const firstToken = pictureNames.some((name) => tap.watches(name)) ? 0 : last;
         return forward({ ...input, ids: [...input.ids, ...ids] }, tap, { firstToken });
       };
-      return greedy({ gpu, sites, vocabSize, start: [], end: eosTokenId, next, decode: inputs.decode }, options);
+      return greedy({ gpu, sites, vocabSize, start: [], ends, next, decode: inputs.decode }, options);
     },
     findWord: (input, word) => inputs.findWord(input, word),
     pieces: (text) => inputs.pieces(text),
