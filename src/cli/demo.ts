@@ -4,9 +4,11 @@ import { type Task, tasks } from "../data/sample.ts";
 import { balanced, type DataFile, type DataRow, readDataFile } from "../data/samples.ts";
 import { packageRoot } from "../models/load.ts";
 import { type HeadMean, strongestHeads } from "../patching/report.ts";
+import { writeSideBySide } from "../patching/side-by-side.ts";
 import { readRun } from "../patching/store.ts";
 import { type Command, wholeNumber } from "./command.ts";
 import { adapterLine, withModel } from "./open.ts";
+import { picturesBeside } from "./report.ts";
 import { headPositions, settingsFor, writeRun } from "./sweep.ts";
 
 /** Samples by default, one task after the other in turn: a demo of a minute on two cores without a GPU. */
@@ -25,11 +27,12 @@ export const command: Command = {
   positionals: [],
   options: {
     samples: { value: "N", help: `samples, from the three tasks in turn (${SAMPLES})` },
-    out: { value: "RUN", help: "the runs' folder (runs/demo); interrupted runs there go on" },
+    out: { value: "FOLDER", help: "the runs' folder (runs/demo); interrupted runs there go on" },
   },
   notes: [
     "Sweeps the miniature BLIP that ships with the package: both modes, three kinds, all heads; then the miniature LLaVA:",
-    "every token of the question, and all heads at the answer and at the last token. Needs no GPU.",
+    "every token of the question, and all heads at the answer and at the last token. Needs no GPU. FOLDER/index.html shows",
+    "both side by side; each run has its own report.html, FOLDER/report.html and FOLDER/llava/report.html.",
   ],
   async run(args, signal) {
     const data = await readDataFile(join(packageRoot(), "data", "miniature", "samples.csv"));
@@ -38,13 +41,17 @@ export const command: Command = {
       const own = data.rows.filter((row) => row.task === task);
       return balanced(own, Math.floor((count + turns.length - 1 - turn) / turns.length));
     });
+    const out = args.value("out") ?? "runs/demo";
+    const folders = shows.map(({ below }) => join(out, below));
     const found: Shown[] = [];
-    for (const show of shows) {
-      const folder = join(args.value("out") ?? "runs/demo", show.below);
-      found.push(await sweepModel(show, folder, data, rows, signal));
+    for (const [i, show] of shows.entries()) found.push(await sweepModel(show, folders[i]!, data, rows, signal));
+    const page = join(out, "index.html");
+    await writeSideBySide(page, folders, (settings) => picturesBeside(settings.data.path));
+    if (args.flag("json")) console.log(JSON.stringify({ ...found[0], page, models: found }));
+    else {
+      for (const shown of found) print(shown);
+      console.log(`both side by side: ${page}`);
     }
-    if (args.flag("json")) console.log(JSON.stringify({ ...found[0], models: found }));
-    else for (const shown of found) print(shown);
     return found.some(({ failed }) => failed > 0) ? 1 : 0;
   },
 };

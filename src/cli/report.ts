@@ -1,17 +1,35 @@
 import { readFile } from "node:fs/promises";
 import { dirname, isAbsolute, join } from "node:path";
+import { UserError } from "../models/errors.ts";
+import { writeSideBySide } from "../patching/side-by-side.ts";
 import { readRun, writeDerived } from "../patching/store.ts";
 import type { Command } from "./command.ts";
 
 export const command: Command = {
-  positionals: ["RUN"],
-  options: {},
+  positionals: ["RUN…"],
+  options: {
+    out: { value: "FILE.html", help: "with two or more runs: one page that shows them side by side" },
+  },
   notes: [
     "Writes scores.npz, scores.csv, lens.csv, report.html and figures/ from run.json and results.jsonl alone, and overlays/",
-    "where the run has overlays.jsonl. Needs no device.",
+    "where the run has overlays.jsonl. Of two or more runs, of any models, it writes only the page. Needs no device.",
   ],
   async run(args) {
-    const [folder] = args.positionals as [string];
+    const [folder, ...others] = args.positionals as [string, ...string[]];
+    const out = args.value("out");
+    if (out === undefined && others.length > 0)
+      throw new UserError(
+        `report: got ${others.length + 1} runs, expected --out FILE.html for the page that shows them`,
+      );
+    if (out !== undefined && others.length === 0)
+      throw new UserError(
+        `report: got --out with one run, whose report is ${join(folder, "report.html")}; leave --out away`,
+      );
+    if (out !== undefined) {
+      await writeSideBySide(out, args.positionals, ({ data }) => picturesBeside(data.path));
+      console.log(args.flag("json") ? JSON.stringify({ report: out }) : out);
+      return 0;
+    }
     const { settings } = await readRun(folder);
     await writeDerived(folder, picturesBeside(settings.data.path));
     const files = {

@@ -1,18 +1,16 @@
-/** report.html, figures/ and overlays/: what a run found, for people. */
+/** report.html, figures/ and overlays/: what a run found, for people; and one page of several runs. */
 import { overlaysNpz } from "./overlay-npz.ts";
 import type { Overlays } from "./overlay-store.ts";
 import type { RunRecord, RunSettings } from "./record.ts";
 import { checksSection, settingsSection } from "./report/about.ts";
-import { addFacts, noFacts } from "./report/facts.ts";
 import { figures, pngOf } from "./report/figures.ts";
-import { headTally } from "./report/heads.ts";
-import { lensSection, lensTally } from "./report/lens.ts";
+import { lensSection } from "./report/lens.ts";
 import { overlaySection } from "./report/overlay.ts";
 import { overlayFigures } from "./report/overlay-figure.ts";
 import { mapsSection, page } from "./report/page.ts";
-import { failuresSection, type Shown, samplesSection } from "./report/samples.ts";
+import { gather, type Reported } from "./report/reported.ts";
+import { failuresSection, samplesSection } from "./report/samples.ts";
 import { strongestSection, summarySection } from "./report/summary.ts";
-import { tally } from "./report/tally.ts";
 import type { Pictures } from "./store.ts";
 
 export { type HeadMean, strongestHeads } from "./report/heads.ts";
@@ -32,36 +30,13 @@ export interface ReportWriter {
 
 /** Gathers records into a report. The same records give the same bytes. */
 export function reportWriter(settings: RunSettings): ReportWriter {
-  const facts = noFacts();
-  const means = tally(settings);
-  const heads = headTally();
-  const lens = lensTally();
-  const samples: Shown[] = [];
+  const gathering = gather(settings);
   return {
-    add(record) {
-      addFacts(facts, record);
-      if ("failed" in record) return;
-      means.add(record);
-      heads.add(record);
-      lens.add(record);
-      const { tables: _, checks: _checks, tokens: _tokens, ...shown } = record;
-      samples.push(shown);
-    },
+    add: gathering.add,
     async files(pictures, overlays = null) {
-      const tables = means.tables();
-      const html = page(`Activation patching of ${settings.model.name}`, subtitle(settings), [
-        summarySection(settings, facts, heads),
-        mapsSection(tables),
-        strongestSection(settings, heads),
-        await overlaySection(overlays),
-        lensSection(lens),
-        await samplesSection(samples, pictures),
-        failuresSection(facts),
-        checksSection(facts),
-        settingsSection(settings),
-      ]);
-      const files: ReportFile[] = [{ name: "report.html", bytes: html }];
-      for (const { name, svg } of figures(tables)) {
+      const run = gathering.reported(pictures, overlays);
+      const files: ReportFile[] = [{ name: "report.html", bytes: await reportPage([run]) }];
+      for (const { name, svg } of figures(run.tables)) {
         files.push(
           { name: `figures/${name}.svg`, bytes: svg },
           { name: `figures/${name}.png`, bytes: await pngOf(svg) },
@@ -75,5 +50,23 @@ export function reportWriter(settings: RunSettings): ReportWriter {
   };
 }
 
-const subtitle = ({ tasks, kinds, direction, compat }: RunSettings): string =>
-  `${tasks.join(", ")}: ${kinds.join(", ")}, ${direction}, ${compat}`;
+/** A run as it is, or several side by side. */
+export async function reportPage(runs: readonly Reported[]): Promise<string> {
+  const names = [...new Set(runs.map(({ settings }) => settings.model.name))];
+  return page(`Activation patching of ${names.join(" and ")}`, runs.map((run) => subtitle(run, runs)).join("; "), [
+    summarySection(runs),
+    mapsSection(runs),
+    strongestSection(runs),
+    await overlaySection(runs),
+    lensSection(runs),
+    await samplesSection(runs),
+    failuresSection(runs),
+    checksSection(runs),
+    settingsSection(runs),
+  ]);
+}
+
+function subtitle({ name, settings }: Reported, { length }: readonly Reported[]): string {
+  const { tasks, kinds, direction, compat } = settings;
+  return `${length === 1 ? tasks.join(", ") : name}: ${kinds.join(", ")}, ${direction}, ${compat}`;
+}

@@ -57,10 +57,15 @@ export async function openRun(folder: string, settings: RunSettings): Promise<Ru
  */
 export async function readRun(folder: string): Promise<{ settings: RunSettings; records: RunRecord[] }> {
   const settings = await readSettings(folder);
-  const { entries } = await scanLog(logOf(folder));
   const records: RunRecord[] = [];
-  for await (const record of readEntries(logOf(folder), entries)) records.push(record);
+  for await (const record of recordsOf(folder)) records.push(record);
   return { settings, records };
+}
+
+/** The same records, one after the other. */
+export async function* recordsOf(folder: string): AsyncGenerator<RunRecord> {
+  const { entries } = await scanLog(logOf(folder));
+  yield* readEntries(logOf(folder), entries);
 }
 
 /**
@@ -70,14 +75,13 @@ export async function readRun(folder: string): Promise<{ settings: RunSettings; 
 export async function writeDerived(folder: string, pictures: Pictures): Promise<void> {
   const { reportWriter } = await import("./report.ts");
   const settings = await readSettings(folder);
-  const { entries } = await scanLog(logOf(folder));
   const npz = npzWriter();
   const report = reportWriter(settings);
   await writeWhole(join(folder, "scores.csv"), (scores) =>
     writeWhole(join(folder, "lens.csv"), async (lens) => {
       const tables = [csvWriter(scores), csvWriter(lens, lensTable)];
       try {
-        for await (const record of readEntries(logOf(folder), entries)) {
+        for await (const record of recordsOf(folder)) {
           report.add(record);
           if ("failed" in record) continue;
           npz.add(record);

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openFile } from "#files";
+import { readArguments } from "../../src/cli/command.ts";
+import { command as report } from "../../src/cli/report.ts";
 import { openSafetensors } from "../../src/models/checkpoint.ts";
 import { saveSafetensors } from "../../src/models/save-safetensors.node.ts";
 import { notice, noticeJson } from "./command-line.ts";
@@ -299,6 +301,22 @@ test("sweep --json counts its cells, and report writes the same bytes again", { 
   const after = derived();
   for (const name of Object.keys(before)) expect(after[name] === before[name], name).toBe(true);
   expect(Object.keys(after).sort()).toEqual(Object.keys(before).sort());
+});
+
+test("report of several runs writes one page, which tells them apart, and nothing else", async () => {
+  const [run, twin, page] = ["run", "twin", "both.html"].map((name) => join(root, name)) as [string, string, string];
+  cpSync(run, twin, { recursive: true });
+  const files = readdirSync(twin).sort();
+  expect(await noticeJson(["report", run, twin, "--out", page])).toEqual({ report: page });
+  const html = readFileSync(page, "utf8");
+  for (const folder of [run, twin])
+    expect(html.split(`<h3 class="run">blip-mini (${folder})</h3>`)).toHaveLength(1 + 4);
+  expect(readdirSync(twin).sort()).toEqual(files);
+  const wrong = async (...argv: string[]) =>
+    report.run(readArguments("report", report, argv), new AbortController().signal);
+  await expect(wrong(run, twin)).rejects.toThrow(/got 2 runs, expected --out FILE.html/);
+  await expect(wrong(run, "--out", page)).rejects.toThrow(/got --out with one run, whose report is .*leave --out away/);
+  await expect(wrong(run, `${run}/.`, "--out", page)).rejects.toThrow(/is given twice; give each run once/);
 });
 
 test("sweep --dry-run tells the cost and writes nothing", { timeout: 300_000 }, async () => {

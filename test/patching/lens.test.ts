@@ -13,7 +13,9 @@ import { resolveKind } from "../../src/patching/kinds.ts";
 import { lensTable } from "../../src/patching/lens-csv.ts";
 import { samplePair } from "../../src/patching/pair.ts";
 import type { LensRun, SampleRecord } from "../../src/patching/record.ts";
-import { lensDetails, lensSection, lensTally } from "../../src/patching/report/lens.ts";
+import { lensDetails, lensSection } from "../../src/patching/report/lens.ts";
+import { lensTally } from "../../src/patching/report/lens-tally.ts";
+import type { Reported } from "../../src/patching/report/reported.ts";
 import { sweepSample } from "../../src/patching/sample.ts";
 import { anyGpu as gpu } from "../kernels/device.ts";
 import { dataFile, records } from "./synthetic.ts";
@@ -180,7 +182,8 @@ test("the page shows means over samples by layer, and each sample's tokens", () 
   const own = made.filter((record) => record.task === task && record.mode === mode);
   expect(samples).toBe(own.length);
   expect(sums.corrupt.logit_diff[2]).toBeCloseTo(-own.reduce((sum, { sample }) => sum + sample + 1, 0) / own.length, 6);
-  const html = lensSection(tally);
+  const section = (lens: Reported["lens"]) => lensSection([{ name: "a model", lens } as Reported]);
+  const html = section(tally);
   expect(html.match(/<svg/g)).toHaveLength(2 * means.length);
   expect(html).toContain(`n = ${samples}`);
   expect(html.match(/<circle/g)).toHaveLength(2 * means.length * 2 * 3);
@@ -188,5 +191,5 @@ test("the page shows means over samples by layer, and each sample's tokens", () 
   const details = lensDetails(made.slice(0, 2));
   expect(details.match(/<details>/g)).toHaveLength(2);
   expect(details).toContain("&quot;&lt;b&gt;");
-  expect(lensSection(lensTally())).toBe("");
+  expect(section(lensTally())).toBe("");
 });

@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { SampleRecord } from "../../src/patching/record.ts";
+import type { RunRecord, RunSettings, SampleRecord } from "../../src/patching/record.ts";
 import { generated, generatedFile } from "../../src/patching/report/embed.ts";
 import { combine } from "../../src/patching/report/grid.ts";
 import { colourAt, place, scaleOf } from "../../src/patching/report/palette.ts";
+import { gather } from "../../src/patching/report/reported.ts";
 import { roleRows } from "../../src/patching/report/roles.ts";
 import { tally } from "../../src/patching/report/tally.ts";
-import { reportWriter, strongestHeads } from "../../src/patching/report.ts";
+import { reportPage, reportWriter, strongestHeads } from "../../src/patching/report.ts";
 import type { Pictures } from "../../src/patching/store.ts";
 import { dataFile, records, settings } from "./synthetic.ts";
 
@@ -34,7 +35,8 @@ test("the page loads nothing and holds its figures, also without scripts", async
   expect(html).toContain("no evidence about the real model");
   expect(html).toContain("a1".repeat(32));
   const tables = JSON.parse(html.match(/id="tables">(.*?)<\/script>/s)![1]!);
-  expect(tables).toHaveLength(8);
+  expect(tables).toHaveLength(1);
+  expect(tables[0].tables).toHaveLength(8);
   const names = ["facial_expressions", "mit_states"].flatMap((task) =>
     ["image", "text"].flatMap((mode) =>
       ["heads", "heatmap"].flatMap((what) =>
@@ -46,6 +48,35 @@ test("the page loads nothing and holds its figures, also without scripts", async
   );
   expect([...files.keys()].sort()).toEqual([...names, "report.html"].sort());
   for (const [name, bytes] of files) if (name.endsWith(".png")) expect(bytes.subarray(1, 4).toString()).toBe("PNG");
+});
+
+test("runs side by side: every section has a column for each, and what one lacks is said", async () => {
+  const other = { ...settings(), model: { ...settings().model, name: "other-model" }, kinds: ["output"] };
+  const make = (of: RunSettings, list: RunRecord[]) => {
+    const gathering = gather(of);
+    for (const record of list) gathering.add(record);
+    return gathering.reported(pictures, null);
+  };
+  const few = records(7, 8, ["crossattention_block"]);
+  const runs = [make(settings({ kinds: ["crossattention_block"] }), few), make(other, records(9, 4, ["output"]))];
+  const html = await reportPage(runs);
+  expect(/https?:|@import|<link|src="(?!data:)/.test(html)).toBe(false);
+  expect(/>[^<]*(undefined|NaN)/.test(html.replace(/<script.*?<\/script>/gs, ""))).toBe(false);
+  expect(html.match(/<title>(.*?)</)![1]).toBe("Activation patching of blip-mini and other-model");
+  const parts = [...html.matchAll(/<section aria-labelledby="(\w+)-title">(.*?)<\/section>/gs)];
+  for (const id of ["summary", "strongest", "checks", "settings"]) {
+    const body = parts.find(([, name]) => name === id)![2]!;
+    for (const { name } of runs) expect(body, id).toContain(`<h3 class="run">${name}</h3>`);
+  }
+  expect(html.match(/class="map"><\/div>/g)).toHaveLength(2 * 2);
+  expect(html.match(/<select name="kind\d">/g)).toHaveLength(2);
+  const json = JSON.parse(html.match(/id="tables">(.*?)<\/script>/s)![1]!);
+  expect(json.map(({ name }: { name: string }) => name)).toEqual(["blip-mini", "other-model"]);
+  expect(html.match(/<h3>other-model<\/h3><svg/g)).toHaveLength(1);
+  const cards = html.match(/<article class="card">.*?<\/article>/gs)!;
+  expect(cards.filter((card) => card.includes(">blip-mini</th>") && card.includes(">other-model</th>")).length).toBe(
+    new Set(runs[1]!.samples.map(({ sample, task }) => `${sample} ${task}`)).size,
+  );
 });
 
 test("the same records give the same bytes", async () => {

@@ -1,10 +1,24 @@
 /** The end of the report: what decides the numbers, and what was checked and counted. */
 import { adapterText, type RunSettings } from "../record.ts";
+import { each } from "./beside.ts";
 import { type Facts, inOrder } from "./facts.ts";
 import { escapeText } from "./heat-map.ts";
-import { paragraph, section, table, whole } from "./html.ts";
+import { paragraph, table, whole } from "./html.ts";
+import type { Reported } from "./reported.ts";
 
-export function checksSection({ checks, failedChecks, counts }: Facts): string {
+export const checksSection = (runs: readonly Reported[]): string =>
+  each(
+    "checks",
+    "Checks and counts",
+    runs,
+    ({ facts }) => checksOf(facts),
+    paragraph(
+      "Self-checks compare bits: a run patched with its own values must not change, and one patched with everything must become the other run.",
+      "quiet",
+    ),
+  );
+
+function checksOf({ checks, failedChecks, counts }: Facts): string {
   const rows = inOrder(checks).map(({ name, passed, failed }) => [
     name,
     whole(passed),
@@ -25,13 +39,7 @@ export function checksSection({ checks, failedChecks, counts }: Facts): string {
     failures.length === 0
       ? ""
       : `<h3>Failed checks</h3>${table(["Sample", "Task", "Corruption", "Check", "What was got"], failures)}`;
-  return section(
-    "checks",
-    "Checks and counts",
-    paragraph(
-      "Self-checks compare bits: a run patched with its own values must not change, and one patched with everything must become the other run.",
-      "quiet",
-    ),
+  return [
     checked,
     failed,
     "<h3>Cells</h3>",
@@ -40,10 +48,13 @@ export function checksSection({ checks, failedChecks, counts }: Facts): string {
       "quiet",
     ),
     table(["Task", "Corruption", "Kind", "Cells", "Not run", "Unchanged", "No effect", "Effect not finite"], cells, 3),
-  );
+  ].join("\n");
 }
 
-export function settingsSection(settings: RunSettings): string {
+export const settingsSection = (runs: readonly Reported[]): string =>
+  each("settings", "Settings", runs, ({ settings }) => settingsOf(settings));
+
+function settingsOf(settings: RunSettings): string {
   const { model, data, adapter, shard, heads, defects } = settings;
   const hash = (digits: string) => `<code class="hash">${escapeText(digits)}</code>`;
   const entries: (readonly [string, string])[] = [
@@ -76,9 +87,5 @@ export function settingsSection(settings: RunSettings): string {
     ...(shard ? [["Shard", `${shard[0]} of ${shard[1]}`] as const] : []),
     ["Made with", escapeText(`notice-webgpu ${settings.package_version}`)],
   ];
-  return section(
-    "settings",
-    "Settings",
-    `<dl>${entries.map(([name, html]) => `<div><dt>${name}</dt><dd>${html}</dd></div>`).join("\n")}</dl>`,
-  );
+  return `<dl>${entries.map(([name, html]) => `<div><dt>${name}</dt><dd>${html}</dd></div>`).join("\n")}</dl>`;
 }

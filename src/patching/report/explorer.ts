@@ -1,14 +1,25 @@
 /** The page's own script: choose a table, draw it, say what a cell holds. Put into the page by embed.ts. */
 
 import { drawn, hideTip, pointAt, say, step } from "./cell-tip.ts";
-import { type Column, combine, type Grid, groupsOf, type MeanTable, orderName, views, viewText } from "./grid.ts";
+import {
+  type Column,
+  combine,
+  type Grid,
+  groupsOf,
+  type MeanTable,
+  orderName,
+  type RunTables,
+  views,
+  viewText,
+} from "./grid.ts";
 import { escapeText, heatMap } from "./heat-map.ts";
 import { type Scale, scaleOf, short, type View } from "./palette.ts";
 
 interface Choice {
   readonly task: string;
   readonly mode: string;
-  readonly kind: string;
+  /** One for each run. */
+  readonly kinds: readonly string[];
   readonly group: string;
   readonly order: string;
   readonly column: Column;
@@ -16,12 +27,14 @@ interface Choice {
   readonly numbers: boolean;
 }
 
-const tables = JSON.parse(document.getElementById("tables")!.textContent!) as MeanTable[];
+const runs = JSON.parse(document.getElementById("tables")!.textContent!) as RunTables[];
+const tables = runs.flatMap((run) => run.tables);
 const form = document.getElementById("choice") as HTMLFormElement;
 
 function choice(): Choice {
   const values = Object.fromEntries(new FormData(form)) as Record<string, string>;
-  return { ...(values as unknown as Choice), numbers: values.numbers === "on" };
+  const kinds = runs.map((_, i) => values[`kind${i}`] ?? "");
+  return { ...(values as unknown as Choice), kinds, numbers: values.numbers === "on" };
 }
 
 /** Fills a list of choices and keeps the one that was chosen, if it is still there. */
@@ -38,9 +51,11 @@ const distinct = (values: readonly string[]) => [...new Set(values)].map((value)
 function offerAll(): void {
   offer("task", distinct(tables.map(({ task }) => task)));
   offer("mode", distinct(tables.filter(({ task }) => task === choice().task).map(({ mode }) => mode)));
-  const here = tables.filter((table) => table.task === choice().task && table.mode === choice().mode);
-  const withHeads = here.findLast(({ what }) => what === "heads")?.kind;
-  offer("kind", distinct(here.map(({ kind }) => kind)), withHeads);
+  for (const [i, { tables }] of runs.entries()) {
+    const here = tables.filter((table) => table.task === choice().task && table.mode === choice().mode);
+    const withHeads = here.findLast(({ what }) => what === "heads")?.kind;
+    offer(`kind${i}`, distinct(here.map(({ kind }) => kind)), withHeads);
+  }
   const groups = tables.filter(({ task }) => task === choice().task).flatMap(groupsOf);
   offer("group", [
     ["all", "all groups"],
@@ -54,15 +69,18 @@ function draw(): void {
   drawn.clear();
   hideTip();
   const now = choice();
-  for (const what of views) {
-    const place = document.getElementById(what);
-    if (!place) continue;
-    const table = tables.find(
-      (one) => one.what === what && one.task === now.task && one.mode === now.mode && one.kind === now.kind,
-    );
-    if (table) drawTable(place, table, now);
-    else
-      place.innerHTML = `<p class="quiet">No ${viewText[what].missing} patched for ${escapeText(now.kind)} in this run.</p>`;
+  for (const [i, { tables }] of runs.entries()) {
+    for (const what of views) {
+      const place = document.getElementById(`${what}-${i}`);
+      if (!place) continue;
+      const kind = now.kinds[i]!;
+      const table = tables.find(
+        (one) => one.what === what && one.task === now.task && one.mode === now.mode && one.kind === kind,
+      );
+      if (table) drawTable(place, table, now);
+      else
+        place.innerHTML = `<p class="quiet">No ${viewText[what].missing} patched for ${escapeText(kind || `${now.task} in ${now.mode} corruption`)} in this run.</p>`;
+    }
   }
 }
 

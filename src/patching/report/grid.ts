@@ -41,6 +41,12 @@ export interface MeanTable {
   readonly parts: readonly Part[];
 }
 
+/** The tables of a run, which has a name beside others. */
+export interface RunTables {
+  readonly name: string;
+  readonly tables: readonly MeanTable[];
+}
+
 /** What the axes of a view mean, where it looks, and what it is called. */
 export const viewText = {
   tokens: { x: "Layer", y: "Token", where: "", title: "Tokens", file: "heatmap", missing: "tokens were" },
@@ -66,7 +72,7 @@ export const viewText = {
     where: ", at the last token",
     title: "Heads, at the prompt’s last token",
     file: "heads-last",
-    missing: "single heads were",
+    missing: "single heads at the last token were",
   },
 } as const satisfies Record<MeanTable["what"], unknown>;
 

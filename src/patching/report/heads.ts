@@ -33,7 +33,12 @@ export function strongestHeads(records: Iterable<RunRecord>, column: Column = "l
   return heads.strongest(column);
 }
 
-export function headTally(): { add(record: SampleRecord): void; strongest(column: Column): HeadMean[] } {
+export interface HeadTally {
+  add(record: SampleRecord): void;
+  strongest(column: Column): HeadMean[];
+}
+
+export function headTally(): HeadTally {
   const sums = new Map<string, HeadSum>();
 
   function addRow({ kind, sites, layers, heads, scores }: Table, token: HeadToken, row: number | null): void {

@@ -25,6 +25,9 @@ export const paragraph = (text: string, kind = ""): string =>
 export const section = (id: string, title: string, ...body: string[]): string =>
   `<section aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeText(title)}</h2>\n${body.join("\n")}\n</section>`;
 
+/** Those that are not empty, with commas. */
+export const listed = (...parts: readonly string[]): string => parts.filter((part) => part !== "").join(", ");
+
 /** `1 sample`, `2 samples`, with thin groups of three digits. */
 export const plural = (count: number, thing: string): string => `${whole(count)} ${thing}${count === 1 ? "" : "s"}`;
 

@@ -1,45 +1,55 @@
 /** Where the strongest heads look, over the picture as the model sees it. Switched without scripts. */
 import { pngAddress } from "../overlay-png.ts";
 import type { Overlays, SampleOverlay, TokenGrids } from "../overlay-store.ts";
+import { inRows, nameBefore } from "./beside.ts";
 import { escapeText } from "./heat-map.ts";
-import { paragraph, plural, section } from "./html.ts";
+import { paragraph, section } from "./html.ts";
 import { averageTitle } from "./overlay-figure.ts";
 import { heat, heatMaps, minus } from "./overlay-heat.ts";
 import { short } from "./palette.ts";
+import type { Reported } from "./reported.ts";
 import { thumbnail } from "./thumbnail.ts";
 
 /** Side of a panel's picture in the page. */
 const side = 128;
 
-export async function overlaySection(all: Overlays | null): Promise<string> {
-  if (!all || all.overlays.length === 0) return "";
-  const cards: string[] = [];
-  for (const one of all.overlays) cards.push(await sampleCard(all, one));
-  const heads = all.heads
-    .map(({ layer, head, strength, token }) => {
-      const place = all.attention === "cross" ? "" : token === "last" ? " at the last token" : " at the answer";
-      return `L${layer}.H${head} (${short(strength)}${place})`;
-    })
-    .join(", ");
+export async function overlaySection(runs: readonly Reported[]): Promise<string> {
+  const cards: Map<string, string>[] = [];
+  for (const run of runs) {
+    const own = new Map<string, string>();
+    for (const one of run.overlays?.overlays ?? [])
+      own.set(`${one.sample} ${one.task}`, await sampleCard(run.overlays!, one, nameBefore(runs, run, "")));
+    cards.push(own);
+  }
+  if (cards.every(({ size }) => size === 0)) return "";
+  const heads = runs.flatMap((run) => (run.overlays ? [nameBefore(runs, run, headsOf(run.overlays))] : []));
   return section(
     "overlays",
     "Where the heads look",
     looks,
     paragraph(
-      `Attention of the clean run from one token of the prompt to the patches of the picture: the ${plural(all.heads.length, "head")} whose patch moves the logit difference most (mean of the absolute change): ${heads}. ` +
+      `Attention of the clean run from one token of the prompt to the patches of the picture: the heads whose patch moves the logit difference most (mean of the absolute change): ${heads.join("; ")}. ` +
         "Less the mean over all heads of all layers, from the smallest value in blue to the largest in red; or as it is, from zero in dark to the largest in yellow.",
       "quiet",
     ),
     '<div id="heads-look">',
     '<fieldset><legend>Attention</legend><label class="tick"><input type="radio" name="overlay" checked>less the mean of all heads</label><label class="tick"><input type="radio" name="overlay" id="as-is">as it is</label></fieldset>',
-    `<div class="many">${cards.join("\n")}</div></div>`,
+    `${inRows(cards)}</div>`,
   );
 }
 
-async function sampleCard(all: Overlays, one: SampleOverlay): Promise<string> {
+const headsOf = ({ heads, attention }: Overlays): string =>
+  heads
+    .map(({ layer, head, strength, token }) => {
+      const place = attention === "cross" ? "" : token === "last" ? " at the last token" : " at the answer";
+      return `L${layer}.H${head} (${short(strength)}${place})`;
+    })
+    .join(", ");
+
+async function sampleCard(all: Overlays, one: SampleOverlay, run: string): Promise<string> {
   const picture = await thumbnail(async () => Buffer.from(one.picture, "base64"), one.prompt);
   return [
-    `<article class="card" style="--picture: url(${picture})"><h3>Sample ${one.sample} <small>${escapeText(`${one.task}: ${one.prompt}`)}</small></h3>`,
+    `<article class="card" style="--picture: url(${picture})"><h3>${run === "" ? "Sample" : `${escapeText(run)}, sample`} ${one.sample} <small>${escapeText(`${one.task}: ${one.prompt}`)}</small></h3>`,
     ...one.tokens.map((grids) => tokenPanels(all, one, grids)),
     "</article>",
   ].join("\n");
@@ -76,7 +86,9 @@ const ramp = (map: keyof typeof heatMaps) =>
 
 const looks = `<style>
 #heads-look { display: grid; gap: 16px; }
-#heads-look .many { gap: 16px; align-items: start; }
+#heads-look .many { gap: 16px; }
+#heads-look :is(.many, .beside) { align-items: start; }
+#heads-look .beside + .beside { margin-top: 0; }
 #heads-look .card > p { margin: 10px 0 6px; font-size: 13px; }
 #heads-look fieldset { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 0; padding: 0; border: 0; }
 #heads-look legend { padding: 0; font-size: 12.5px; color: var(--quiet); }

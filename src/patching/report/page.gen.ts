@@ -27,7 +27,7 @@ export const pageScript =
   "        where: \", at the last token\",\n" +
   "        title: \"Heads, at the prompt’s last token\",\n" +
   "        file: \"heads-last\",\n" +
-  "        missing: \"single heads were\",\n" +
+  "        missing: \"single heads at the last token were\",\n" +
   "    },\n" +
   "};\n" +
   "function combine(table, column, group, correctFirst) {\n" +
@@ -298,11 +298,13 @@ export const pageScript =
   "    ];\n" +
   "    say(figure, r * wide + i);\n" +
   "}\n" +
-  "const tables = JSON.parse(document.getElementById(\"tables\").textContent);\n" +
+  "const runs = JSON.parse(document.getElementById(\"tables\").textContent);\n" +
+  "const tables = runs.flatMap((run) => run.tables);\n" +
   "const form = document.getElementById(\"choice\");\n" +
   "function choice() {\n" +
   "    const values = Object.fromEntries(new FormData(form));\n" +
-  "    return { ...values, numbers: values.numbers === \"on\" };\n" +
+  "    const kinds = runs.map((_, i) => values[`kind${i}`] ?? \"\");\n" +
+  "    return { ...values, kinds, numbers: values.numbers === \"on\" };\n" +
   "}\n" +
   "function offer(name, options, initial = options[0]?.[0] ?? \"\") {\n" +
   "    const list = form.elements.namedItem(name);\n" +
@@ -314,9 +316,11 @@ export const pageScript =
   "function offerAll() {\n" +
   "    offer(\"task\", distinct(tables.map(({ task }) => task)));\n" +
   "    offer(\"mode\", distinct(tables.filter(({ task }) => task === choice().task).map(({ mode }) => mode)));\n" +
-  "    const here = tables.filter((table) => table.task === choice().task && table.mode === choice().mode);\n" +
-  "    const withHeads = here.findLast(({ what }) => what === \"heads\")?.kind;\n" +
-  "    offer(\"kind\", distinct(here.map(({ kind }) => kind)), withHeads);\n" +
+  "    for (const [i, { tables }] of runs.entries()) {\n" +
+  "        const here = tables.filter((table) => table.task === choice().task && table.mode === choice().mode);\n" +
+  "        const withHeads = here.findLast(({ what }) => what === \"heads\")?.kind;\n" +
+  "        offer(`kind${i}`, distinct(here.map(({ kind }) => kind)), withHeads);\n" +
+  "    }\n" +
   "    const groups = tables.filter(({ task }) => task === choice().task).flatMap(groupsOf);\n" +
   "    offer(\"group\", [\n" +
   "        [\"all\", \"all groups\"],\n" +
@@ -329,15 +333,18 @@ export const pageScript =
   "    drawn.clear();\n" +
   "    hideTip();\n" +
   "    const now = choice();\n" +
-  "    for (const what of views) {\n" +
-  "        const place = document.getElementById(what);\n" +
-  "        if (!place)\n" +
-  "            continue;\n" +
-  "        const table = tables.find((one) => one.what === what && one.task === now.task && one.mode === now.mode && one.kind === now.kind);\n" +
-  "        if (table)\n" +
-  "            drawTable(place, table, now);\n" +
-  "        else\n" +
-  "            place.innerHTML = `<p class=\"quiet\">No ${viewText[what].missing} patched for ${escapeText(now.kind)} in this run.</p>`;\n" +
+  "    for (const [i, { tables }] of runs.entries()) {\n" +
+  "        for (const what of views) {\n" +
+  "            const place = document.getElementById(`${what}-${i}`);\n" +
+  "            if (!place)\n" +
+  "                continue;\n" +
+  "            const kind = now.kinds[i];\n" +
+  "            const table = tables.find((one) => one.what === what && one.task === now.task && one.mode === now.mode && one.kind === kind);\n" +
+  "            if (table)\n" +
+  "                drawTable(place, table, now);\n" +
+  "            else\n" +
+  "                place.innerHTML = `<p class=\"quiet\">No ${viewText[what].missing} patched for ${escapeText(kind || `${now.task} in ${now.mode} corruption`)} in this run.</p>`;\n" +
+  "        }\n" +
   "    }\n" +
   "}\n" +
   "function drawTable(place, table, now) {\n" +

@@ -1,29 +1,44 @@
 /** Some samples with their pictures, and all that failed. */
-import type { FailedRecord, SampleRecord } from "../record.ts";
+import type { FailedRecord } from "../record.ts";
 import type { Pictures } from "../store.ts";
+import { each, nameBefore } from "./beside.ts";
 import { difference, type Facts, probability } from "./facts.ts";
 import { escapeText } from "./heat-map.ts";
 import { paragraph, plural, section, table } from "./html.ts";
 import { lensDetails } from "./lens.ts";
+import type { Reported, Shown } from "./reported.ts";
 import { thumbnail } from "./thumbnail.ts";
 
-export type Shown = Omit<SampleRecord, "tables" | "checks" | "tokens">;
+/** A sample in one run. */
+interface InRun {
+  /** Of the run, where there are several. */
+  readonly name: string;
+  readonly pictures: Pictures;
+  readonly modes: Shown[];
+}
 
 const mostShown = 12;
 const mostFailures = 100;
 
-export async function samplesSection(all: readonly Shown[], pictures: Pictures): Promise<string> {
-  const modes = new Map<string, Shown[]>();
-  for (const one of all) {
-    const key = `${one.sample} ${one.task}`;
-    modes.set(key, [...(modes.get(key) ?? []), one]);
+/** A card for each sample; runs of the same data file share it. */
+export async function samplesSection(runs: readonly Reported[]): Promise<string> {
+  const found = new Map<string, Map<Reported, InRun>>();
+  for (const run of runs) {
+    for (const one of run.samples) {
+      const key = `${run.settings.data.sha256} ${one.sample} ${one.task}`;
+      const card = found.get(key) ?? new Map<Reported, InRun>();
+      found.set(key, card);
+      const own = card.get(run) ?? { name: nameBefore(runs, run, ""), pictures: run.pictures, modes: [] };
+      card.set(run, own);
+      own.modes.push(one);
+    }
   }
-  const cards = [...modes.values()];
+  const cards = [...found.values()].map((card) => [...card.values()]);
   const count = Math.min(mostShown, cards.length);
   const shown = Array.from({ length: count }, (_, i) => cards[Math.floor(((i + 0.5) * cards.length) / count)]!);
   if (count === 0) return section("samples", "Samples", paragraph("No sample was finished.", "quiet"));
   const html: string[] = [];
-  for (const card of shown) html.push(await sampleCard(card, pictures));
+  for (const card of shown) html.push(await sampleCard(card));
   const said =
     count === cards.length
       ? `All ${plural(count, "sample")}.`
@@ -31,27 +46,30 @@ export async function samplesSection(all: readonly Shown[], pictures: Pictures):
   return section("samples", "Samples", paragraph(said, "quiet"), `<div class="cards">${html.join("\n")}</div>`);
 }
 
-async function sampleCard(modes: readonly Shown[], pictures: Pictures): Promise<string> {
+async function sampleCard(runs: readonly InRun[]): Promise<string> {
+  const { pictures, modes } = runs[0]!;
   const one = modes[0]!;
-  const text = modes.find(({ mode }) => mode === "text");
+  const text = runs.flatMap(({ modes }) => modes).find(({ mode }) => mode === "text");
   const corrupt = text ? prompt("Corrupt prompt", text.corrupt_prompt, one) : "";
-  const rows = modes.map(({ mode, clean, corrupt }) => [
-    mode,
-    probability(clean),
-    probability(corrupt),
-    difference(clean),
-    difference(corrupt),
-  ]);
   return [
     `<article class="card"><h3>Sample ${one.sample} <small>${escapeText(`${one.task}, ${one.group}, ${one.correct_first ? "Correct First" : "Incorrect First"}`)}</small></h3>`,
     `<div class="pair">${await picture(pictures, one.clean_image_path, "clean")}${await picture(pictures, one.corrupt_image_path, "corrupt")}</div>`,
     prompt("Clean prompt", one.clean_prompt, one),
     corrupt,
     `<p class="prompt"><span>Answers</span> <b class="right">${escapeText(one.correct_answer)}</b>, not <b class="wrong">${escapeText(one.incorrect_answer)}</b></p>`,
-    table(["", "P clean", "P corrupt", "LD clean", "LD corrupt"], rows, 1),
-    lensDetails(modes),
+    ...runs.map(logitTable),
+    ...runs.map(({ name, modes }) => lensDetails(modes, name)),
     "</article>",
   ].join("\n");
+}
+
+function logitTable({ name, modes }: InRun): string {
+  const rows = modes.map(({ mode, clean, corrupt }) => [
+    mode,
+    ...[clean, corrupt].map(probability),
+    ...[clean, corrupt].map(difference),
+  ]);
+  return table([name, "P clean", "P corrupt", "LD clean", "LD corrupt"], rows, 1);
 }
 
 /** A prompt with the two answers marked. */
@@ -72,11 +90,11 @@ async function picture(pictures: Pictures, path: string, name: string): Promise<
 }
 
 /** Samples that could not be run, with the reasons. */
-export function failuresSection(facts: Facts): string {
-  return failedSection(facts) + droppedSection(facts);
-}
+export const failuresSection = (runs: readonly Reported[]): string =>
+  each("failures", "Failed samples", runs, ({ facts }) => failedOf(facts)) +
+  each("dropped", "Rows that the original loses", runs, ({ facts }) => droppedOf(facts));
 
-function droppedSection({ dropped }: Facts): string {
+function droppedOf({ dropped }: Facts): string {
   if (dropped.length === 0) return "";
   const rows = dropped
     .slice(0, mostFailures)
@@ -84,10 +102,10 @@ function droppedSection({ dropped }: Facts): string {
   const more = dropped.length > mostFailures ? ` The first ${mostFailures}; results.jsonl holds all.` : "";
   const said = `The original throws for ${plural(dropped.length, "table")} of single heads and leaves the row out; so do the numbers above.${more}`;
   const head = ["Sample", "Task", "Corruption", "Kind", "Reason"];
-  return section("dropped", "Rows that the original loses", paragraph(said, "quiet"), table(head, rows));
+  return paragraph(said, "quiet") + table(head, rows);
 }
 
-function failedSection({ failed }: Facts): string {
+function failedOf({ failed }: Facts): string {
   if (failed.length === 0) return "";
   const rows = failed
     .slice(0, mostFailures)
@@ -95,10 +113,5 @@ function failedSection({ failed }: Facts): string {
   const more =
     failed.length > mostFailures ? `The first ${mostFailures} of ${failed.length}; results.jsonl holds all.` : "";
   const said = `${plural(failed.length, "sweep")} could not be run and ${failed.length === 1 ? "is" : "are"} in no number above. The same command tries again. ${more}`;
-  return section(
-    "failures",
-    "Failed samples",
-    paragraph(said.trim(), "quiet"),
-    table(["Sample", "Task", "Corruption", "Reason"], rows),
-  );
+  return paragraph(said.trim(), "quiet") + table(["Sample", "Task", "Corruption", "Reason"], rows);
 }

@@ -34,10 +34,20 @@ figure { margin: 0; min-width: 0; }
 .two { display: grid; gap: 0 44px; }
 .two > div { min-width: 0; }
 .two h3:first-child { margin-top: 0; }
+.beside { display: grid; gap: 20px 28px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); }
+.beside:has(> div > .run) { grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); }
+.beside + .beside { margin-top: 20px; }
+.together .beside + .beside { margin-top: 0; }
+.beside > * { min-width: 0; }
+.beside .lens svg { max-width: 480px; }
+.together .beside > div { display: grid; grid-template-rows: auto 1fr; }
+.maps h3 small { font-weight: 400; }
+.run { font-size: 17px; margin-top: 4px; }
+main:has(.beside) { max-width: 1400px; }
 .alarm { padding: 10px 14px; border-left: 3px solid var(--bad); background: var(--note); border-radius: 0 6px 6px 0; font-weight: 600; }
 .many { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); gap: 26px 22px; }
 .lens figcaption { margin: 0 0 6px; font-size: 13.5px; }
-.lens figcaption small { display: inline; font-size: 12.5px; }
+.lens figcaption small { display: inline; white-space: nowrap; font-size: 12.5px; }
 .lens svg { width: 100%; height: auto; }
 .lens .rule, .lens .zero { stroke: currentColor; stroke-opacity: 0.14; }
 .lens .zero { stroke-opacity: 0.45; }
@@ -84,7 +94,14 @@ dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
   .two { grid-template-columns: 1fr auto; }
   .two .quiet { max-width: 54ch; }
   .maps { grid-template-columns: 3fr 2fr; }
-  .maps:has(.many) { grid-template-columns: 1fr; }
+  .maps:has(.many), .maps.together, .beside .two { grid-template-columns: 1fr; }
+}
+@media (min-width: 641px) {
+  .beside .wide table { font-size: 12.5px; }
+  .beside .wide :is(th, td) { padding-right: 9px; }
+  .beside .wide th { white-space: normal; vertical-align: bottom; }
+  .beside td:has(.bar) { padding: 0; }
+  .beside .bar { display: none; }
 }
 @media (max-width: 640px) {
   main { padding: 18px 14px 48px; }

@@ -1,18 +1,22 @@
 /** The beginning of the report: what was run, in words and in the numbers that everything else rests on. */
 import type { RunSettings } from "../record.ts";
+import { each } from "./beside.ts";
 import { type Facts, inOrder, type Setting } from "./facts.ts";
 import { columns } from "./grid.ts";
-import type { HeadMean, headTally } from "./heads.ts";
-import { paragraph, plural, section, table, whole } from "./html.ts";
+import type { HeadMean, HeadTally } from "./heads.ts";
+import { paragraph, plural, table, whole } from "./html.ts";
 import { short } from "./palette.ts";
+import type { Reported } from "./reported.ts";
 
-type Heads = Pick<ReturnType<typeof headTally>, "strongest">;
+type Heads = Pick<HeadTally, "strongest">;
 
 const shownHeads = 12;
 
 export const headName = ({ layer, head }: Pick<HeadMean, "layer" | "head">): string => `L${layer}.H${head}`;
 
-export function summarySection(settings: RunSettings, facts: Facts, heads: Heads): string {
+export const summarySection = (runs: readonly Reported[]): string => each("summary", "Summary", runs, summaryOf);
+
+function summaryOf({ settings, facts, heads }: Reported): string {
   const mini = settings.model.name.endsWith("-mini")
     ? paragraph(
         `${settings.model.name} is a miniature that was trained to show how the method works. What its heads do is no evidence about the real model.`,
@@ -20,7 +24,7 @@ export function summarySection(settings: RunSettings, facts: Facts, heads: Heads
       )
     : "";
   const words = [paragraph(sentences(settings, facts, heads).join(" "), "lead"), verdict(facts), mini].join("\n");
-  return section("summary", "Summary", `<div class="two"><div>${words}</div><div>${baseline(facts)}</div></div>`);
+  return `<div class="two"><div>${words}</div><div>${baseline(facts)}</div></div>`;
 }
 
 function sentences(settings: RunSettings, facts: Facts, heads: Heads): string[] {
@@ -83,10 +87,21 @@ function baseline({ settings }: Facts): string {
 }
 
 /** The strongest heads with all four columns. */
-export function strongestSection({ defects }: RunSettings, heads: Heads): string {
+export const strongestSection = (runs: readonly Reported[]): string =>
+  each(
+    "strongest",
+    "Strongest heads",
+    runs,
+    strongestOf,
+    paragraph(
+      "Means at the correct answer’s token, or at the prompt’s last one, over all tasks and corruptions, largest absolute change of the logit difference first; n counts samples once per corruption.",
+      "quiet",
+    ),
+  );
+
+function strongestOf({ settings: { defects }, heads }: Reported): string {
   const strong = heads.strongest("logit_diff").slice(0, shownHeads);
-  if (strong.length === 0)
-    return section("strongest", "Strongest heads", paragraph("No single heads were patched in this run.", "quiet"));
+  if (strong.length === 0) return paragraph("No single heads were patched in this run.", "quiet");
   const others = new Map(
     columns.map((column) => [column, new Map(heads.strongest(column).map((one) => [keyOf(one), one.mean]))]),
   );
@@ -111,16 +126,8 @@ export function strongestSection({ defects }: RunSettings, heads: Heads): string
           "note",
         )
       : "";
-  return section(
-    "strongest",
-    "Strongest heads",
-    paragraph(
-      "Means at the correct answer’s token, or at the prompt’s last one, over all tasks and corruptions, largest absolute change of the logit difference first; n counts samples once per corruption.",
-      "quiet",
-    ),
-    shifted,
-    table(["", "Head", "Kind", "Token", "", "logit_diff", "p_diff", "effect", "p_patched", "n"], rows, 5),
-  );
+  const head = ["", "Head", "Kind", "Token", "", "logit_diff", "p_diff", "effect", "p_patched", "n"];
+  return shifted + table(head, rows, 5);
 }
 
 const keyOf = (one: HeadMean): string => `${one.kind} ${one.token} ${headName(one)}`;
