@@ -10,6 +10,7 @@ import { dryForward } from "../../src/models/llava/model.ts";
 import { findModel } from "../../src/models/load.ts";
 import { siteIndex } from "../../src/models/sites.ts";
 import { pictures, readCase } from "./fixtures.ts";
+import { sevenBillion } from "./seven-billion.ts";
 
 describe("inputs", () => {
   const inputs = openFolder(findModel("llava-mini")).then(async (folder) =>
@@ -108,28 +109,10 @@ const runs: Record<string, { sites: object }> = readJson("test/fixtures/fullsize
 const fullsizeNames = Object.values(runs).flatMap(({ sites }) => Object.keys(sites));
 
 describe("config", () => {
-  /** As the published checkpoint has it: what equals the class default is left out. */
-  const published = {
-    image_token_index: 32000,
-    projector_hidden_act: "gelu",
-    text_config: { max_position_embeddings: 4096, model_type: "llama", rms_norm_eps: 1e-5, vocab_size: 32064 },
-    tie_word_embeddings: false,
-    vision_config: {
-      hidden_size: 1024,
-      image_size: 336,
-      intermediate_size: 4096,
-      model_type: "clip_vision_model",
-      num_attention_heads: 16,
-      num_hidden_layers: 24,
-      patch_size: 14,
-    },
-    vision_feature_layer: -2,
-    vision_feature_select_strategy: "default",
-  };
-  const text = (fields: object) => ({ ...published, text_config: { ...published.text_config, ...fields } });
+  const text = (fields: object) => ({ ...sevenBillion, text_config: { ...sevenBillion.text_config, ...fields } });
 
   test("what real checkpoints leave out is LLaMA's and CLIP's", () => {
-    const { text, ...rest } = readLlavaConfig(published);
+    const { text, ...rest } = readLlavaConfig(sevenBillion);
     expect(text).toEqual({
       hiddenSize: 4096,
       intermediateSize: 11008,
@@ -168,11 +151,11 @@ describe("config", () => {
 
   test("the spelling of transformers 5 means the same", () => {
     const { image_token_index, ...rest } = text({ rope_parameters: { rope_theta: 10000, rope_type: "default" } });
-    expect(readLlavaConfig({ ...rest, image_token_id: 32000 })).toEqual(readLlavaConfig(published));
+    expect(readLlavaConfig({ ...rest, image_token_id: 32000 })).toEqual(readLlavaConfig(sevenBillion));
   });
 
   test("the whole picture with its class token", () => {
-    const whole = { ...published, vision_feature_layer: 0, vision_feature_select_strategy: "full" };
+    const whole = { ...sevenBillion, vision_feature_layer: 0, vision_feature_select_strategy: "full" };
     expect(readLlavaConfig(whole)).toMatchObject({ featureState: 0, withClass: true, imageTokens: 577 });
   });
 
@@ -186,10 +169,10 @@ describe("config", () => {
     ["wider heads", text({ head_dim: 64 })],
     ["heads that cannot share", text({ num_key_value_heads: 5 })],
     ["another language model", text({ model_type: "mistral" })],
-    ["a list of feature layers", { ...published, vision_feature_layer: [-2, -5] }],
-    ["a layer that is not there", { ...published, vision_feature_layer: -26 }],
-    ["another selection", { ...published, vision_feature_select_strategy: "cls" }],
-    ["no vision_config", { ...published, vision_config: undefined }],
+    ["a list of feature layers", { ...sevenBillion, vision_feature_layer: [-2, -5] }],
+    ["a layer that is not there", { ...sevenBillion, vision_feature_layer: -26 }],
+    ["another selection", { ...sevenBillion, vision_feature_select_strategy: "cls" }],
+    ["no vision_config", { ...sevenBillion, vision_config: undefined }],
   ])("%s fails by name", ([, json]) => {
     expect(() => readLlavaConfig(json)).toThrowErrorMatchingSnapshot();
   });
