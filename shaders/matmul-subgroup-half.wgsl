@@ -7,7 +7,6 @@
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
 // use lib/matmul-frame.wgsl
-// use lib/weight-rows.wgsl
 // use lib/rows-half.wgsl
 // use lib/grid.wgsl
 
@@ -22,22 +21,37 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-fn prepare(texel: u32, lane: u32) { find_rows(texel, row_texels()); }
-
-// Four inputs from k on.
-fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, w: mat4x4f) {
-  let a = rows_at(starts, k + lane);
-  accumulate_0(block, a, w[0]);
-  accumulate_1(block, a, w[1]);
-  accumulate_2(block, a, w[2]);
-  accumulate_3(block, a, w[3]);
+// Four inputs from k on: two words of each output.
+fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, a: vec2u, b: vec2u, c: vec2u, d: vec2u) {
+  let rows = rows_at(starts, k + lane);
+  let a0 = open_half(a.x);
+  let b0 = open_half(b.x);
+  let c0 = open_half(c.x);
+  let d0 = open_half(d.x);
+  accumulate_0(block, rows, vec4f(a0.x, b0.x, c0.x, d0.x));
+  accumulate_1(block, rows, vec4f(a0.y, b0.y, c0.y, d0.y));
+  let a1 = open_half(a.y);
+  let b1 = open_half(b.y);
+  let c1 = open_half(c.y);
+  let d1 = open_half(d.y);
+  accumulate_2(block, rows, vec4f(a1.x, b1.x, c1.x, d1.x));
+  accumulate_3(block, rows, vec4f(a1.y, b1.y, c1.y, d1.y));
 }
 
-fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  let first = octet(k);
-  step(block, starts, k, lane, first.near);
-  step(block, starts, k + 4u, lane, first.far);
-  let second = octet(k + 8u);
-  step(block, starts, k + 8u, lane, second.near);
-  step(block, starts, k + 12u, lane, second.far);
+// Eight inputs from k on.
+fn two_steps(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
+  let at = texel_at(place, k);
+  let a = inputs(at, 0u);
+  let b = inputs(at, 1u);
+  let c = inputs(at, 2u);
+  let d = inputs(at, 3u);
+  step(block, starts, k, lane, a.xy, b.xy, c.xy, d.xy);
+  step(block, starts, k + 4u, lane, a.zw, b.zw, c.zw, d.zw);
 }
+
+fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
+  two_steps(block, starts, place, k, lane);
+  two_steps(block, starts, place, k + 8u, lane);
+}
+
+fn prepare(lane: u32) {}

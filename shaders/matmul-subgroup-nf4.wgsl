@@ -74,7 +74,10 @@ fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, codes: vec4u, sc
   }
 }
 
-fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+fn place_of(texel: u32) -> vec2u { return vec2u(texel, 0u); }
+
+fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
+  let texel = place.x;
   let scale = scales(texel, k);
   let near = code_texel(texel, k);
   let far = code_texel(texel, k + 8u);
@@ -84,6 +87,6 @@ fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, la
   if (SG < 8u) { step(block, starts, texel, far >> vec4u(16u), scale, k + 8u + SG, lane); }
 }
 
-fn prepare(texel: u32, lane: u32) {
+fn prepare(lane: u32) {
   held = vec2f(NF4_LEVELS[lane & 7u], NF4_LEVELS[8u + (lane & 7u)]);
 }

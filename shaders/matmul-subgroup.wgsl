@@ -7,7 +7,6 @@
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
 // use lib/matmul-frame.wgsl
-// use lib/weight-rows.wgsl
 // use lib/rows-float.wgsl
 // use lib/grid.wgsl
 
@@ -22,22 +21,25 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-fn prepare(texel: u32, lane: u32) { find_rows(texel, row_texels()); }
-
 // Four inputs from k on.
-fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, w: mat4x4f) {
-  let a = rows_at(starts, k + lane);
-  accumulate_0(block, a, w[0]);
-  accumulate_1(block, a, w[1]);
-  accumulate_2(block, a, w[2]);
-  accumulate_3(block, a, w[3]);
+fn step(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
+  let rows = rows_at(starts, k + lane);
+  let at = texel_at(place, k);
+  let a = inputs(at, 0u);
+  let b = inputs(at, 1u);
+  let c = inputs(at, 2u);
+  let d = inputs(at, 3u);
+  accumulate_0(block, rows, vec4f(a.x, b.x, c.x, d.x));
+  accumulate_1(block, rows, vec4f(a.y, b.y, c.y, d.y));
+  accumulate_2(block, rows, vec4f(a.z, b.z, c.z, d.z));
+  accumulate_3(block, rows, vec4f(a.w, b.w, c.w, d.w));
 }
 
-fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  let first = octet(k);
-  step(block, starts, k, lane, first.near);
-  step(block, starts, k + 4u, lane, first.far);
-  let second = octet(k + 8u);
-  step(block, starts, k + 8u, lane, second.near);
-  step(block, starts, k + 12u, lane, second.far);
+fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
+  step(block, starts, place, k, lane);
+  step(block, starts, place, k + 4u, lane);
+  step(block, starts, place, k + 8u, lane);
+  step(block, starts, place, k + 12u, lane);
 }
+
+fn prepare(lane: u32) {}

@@ -1,5 +1,5 @@
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, RAGGED and SG.
+// The kernel brings x, bias, y, params, RAGGED, SG, and `weights`, which reads a block of inputs.
 
 fn starts_of(row: u32) -> StripStarts {
   return StripStarts(
@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = STRIPS * STRIP * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  find_rows(min(own, texels - 1u), row_texels());
+  let place = place_of(min(own, texels - 1u));
   let starts_0 = starts_of(row);
   let starts_1 = starts_of(row + STRIP);
   let starts_2 = starts_of(row + 2u * STRIP);
@@ -45,7 +45,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total_1 = Strip();
   var total_2 = Strip();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
-    let w = Weights(octet(k), octet(k + 8u));
+    let w = weights(place, k);
     let near = k + lane;
     let far = near + 8u;
     add_strip(&total_0, strip_block(rows_at(starts_0, near), rows_at(starts_0, far), w));

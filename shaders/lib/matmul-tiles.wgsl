@@ -1,5 +1,6 @@
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, `prepare`, which readies a lane, and `add_inputs`, which adds a block of inputs to a tile.
+// The kernel brings SG, `prepare`, which readies a lane, `place_of`, where its weights lie, and `add_inputs`, which adds a
+// block of inputs to a tile.
 
 // A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
@@ -23,18 +24,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  let texel = min(own, texels - 1u);
+  let place = place_of(min(own, texels - 1u));
   let starts = Starts(
     vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
     vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(texel, lane);
+  prepare(lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
-    add_inputs(&block, starts, texel, k, lane);
+    add_inputs(&block, starts, place, k, lane);
     add_block(&total, &block);
   }
   if (own >= texels) { return; }

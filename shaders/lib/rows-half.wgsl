@@ -1,10 +1,11 @@
-// Eight neighbouring inputs of an output, float16, two to a word: one texel. Beyond the last one they meet a zero.
+// Weights in float16, eight neighbouring inputs of an output to a texel, two to a word. Beyond the last input they meet a zero.
 //
+// use lib/weight-rows.wgsl
 // use lib/half.wgsl
 
 fn row_texels() -> u32 { return (params.k + 7u) / 8u; }
 
-fn eight(output: u32, k: u32) -> mat2x4f {
-  let w = textureLoad(weight, corner + vec2u(within(k) / 8u, output), 0);
-  return mat2x4f(vec4f(open_half(w.x), open_half(w.y)), vec4f(open_half(w.z), open_half(w.w)));
-}
+// The texel with input k of a lane's first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / 8u, place.y); }
+
+fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }

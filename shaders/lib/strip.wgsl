@@ -11,8 +11,11 @@ const STRIP = 8u;
 const STRIPS = 3u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring outputs for each input of a block (lib/weight-rows.wgsl).
-struct Weights { first: Octet, second: Octet, }
+// The weights of four neighbouring outputs for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
 
 // One value of each row, and where each row starts.
 struct StripRows { a: vec4f, b: vec4f, }
@@ -23,22 +26,22 @@ struct Strip { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f,
 // A block of a strip: `near` holds the rows' values for its first 8 inputs, a lane each, `far` those for the others.
 fn strip_block(near: StripRows, far: StripRows, w: Weights) -> Strip {
   var s = Strip();
-  lane_0(&s, near, w.first.near[0]);
-  lane_1(&s, near, w.first.near[1]);
-  lane_2(&s, near, w.first.near[2]);
-  lane_3(&s, near, w.first.near[3]);
-  lane_4(&s, near, w.first.far[0]);
-  lane_5(&s, near, w.first.far[1]);
-  lane_6(&s, near, w.first.far[2]);
-  lane_7(&s, near, w.first.far[3]);
-  lane_0(&s, far, w.second.near[0]);
-  lane_1(&s, far, w.second.near[1]);
-  lane_2(&s, far, w.second.near[2]);
-  lane_3(&s, far, w.second.near[3]);
-  lane_4(&s, far, w.second.far[0]);
-  lane_5(&s, far, w.second.far[1]);
-  lane_6(&s, far, w.second.far[2]);
-  lane_7(&s, far, w.second.far[3]);
+  lane_0(&s, near, w.w0);
+  lane_1(&s, near, w.w1);
+  lane_2(&s, near, w.w2);
+  lane_3(&s, near, w.w3);
+  lane_4(&s, near, w.w4);
+  lane_5(&s, near, w.w5);
+  lane_6(&s, near, w.w6);
+  lane_7(&s, near, w.w7);
+  lane_0(&s, far, w.w8);
+  lane_1(&s, far, w.w9);
+  lane_2(&s, far, w.w10);
+  lane_3(&s, far, w.w11);
+  lane_4(&s, far, w.w12);
+  lane_5(&s, far, w.w13);
+  lane_6(&s, far, w.w14);
+  lane_7(&s, far, w.w15);
   return s;
 }
 

@@ -42,15 +42,29 @@ export function emptyMatrix(gpu: Gpu, label: string, outputs: number, inputs: nu
   if (gpu.info.tier !== "D") return { ...shape, memory: gpu.keep(gpu.tensor(label, [outputs, words])).memory };
   if (format === "nf4") return { ...shape, texture: gpu.texture(label, Math.ceil(outputs / 4), words) };
   const height = rowsBelow(gpu, shape);
-  return { ...shape, texture: gpu.texture(label, Math.ceil(outputs / height) * rowTexels(shape), height) };
+  return {
+    ...shape,
+    texture: gpu.texture(label, apart(Math.ceil(outputs / height) * rowTexels(shape), format), height),
+  };
+}
+
+/** Texels of 16 inputs, which the kernels take at a time. */
+const blockTexels = { float32: 4, float16: 2 };
+
+/** An odd number of blocks: rows that lie below each other then do not share one set of the processor's cache. */
+function apart(texels: number, format: "float32" | "float16"): number {
+  const blocks = Math.ceil(texels / blockTexels[format]);
+  return (blocks + 1 - (blocks % 2)) * blockTexels[format];
 }
 
 const rowTexels = ({ format, inputs }: Pick<Matrix, "format" | "inputs">): number =>
   Math.ceil(rowWords(format, inputs) / TEXEL_WORDS);
 
-/** Rows that lie one below the other, four by four; the next ones lie to the right of these. */
+/** Rows that lie one below the other, four by four; as many lie to the right of these, until all have their place. */
 function rowsBelow(gpu: Gpu, { outputs }: Pick<Matrix, "outputs">): number {
-  return 4 * Math.min(Math.ceil(outputs / 4), Math.floor(gpu.info.maxTextureSide / 4));
+  const fours = Math.ceil(outputs / 4);
+  const stacks = Math.ceil(fours / Math.floor(gpu.info.maxTextureSide / 4));
+  return 4 * Math.ceil(fours / stacks);
 }
 
 /** Rows firstRow .. firstRow + count - 1, in rectangles of the texture from above. */

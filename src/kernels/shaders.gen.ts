@@ -2123,7 +2123,6 @@ requires immediate_address_space;
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
 // use lib/matmul-frame.wgsl
-// use lib/weight-rows.wgsl
 // use lib/rows-half.wgsl
 // use lib/grid.wgsl
 
@@ -2138,6 +2137,45 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
+// The weights of four outputs for two inputs.
+struct Pair { even: vec4f, odd: vec4f, }
+
+fn pair(a: u32, b: u32, c: u32, d: u32) -> Pair {
+  let p = open_half(a);
+  let q = open_half(b);
+  let r = open_half(c);
+  let s = open_half(d);
+  return Pair(vec4f(p.x, q.x, r.x, s.x), vec4f(p.y, q.y, r.y, s.y));
+}
+
+// Output after output: the two texels of a block lie side by side.
+fn weights(place: vec2u, k: u32) -> Weights {
+  let at0 = texel_at(place, k + 0u);
+  let at1 = texel_at(place, k + 8u);
+  let a0 = inputs(at0, 0u);
+  let a1 = inputs(at1, 0u);
+  let b0 = inputs(at0, 1u);
+  let b1 = inputs(at1, 1u);
+  let c0 = inputs(at0, 2u);
+  let c1 = inputs(at1, 2u);
+  let d0 = inputs(at0, 3u);
+  let d1 = inputs(at1, 3u);
+  let p0 = pair(a0.x, b0.x, c0.x, d0.x);
+  let p2 = pair(a0.y, b0.y, c0.y, d0.y);
+  let p4 = pair(a0.z, b0.z, c0.z, d0.z);
+  let p6 = pair(a0.w, b0.w, c0.w, d0.w);
+  let p8 = pair(a1.x, b1.x, c1.x, d1.x);
+  let p10 = pair(a1.y, b1.y, c1.y, d1.y);
+  let p12 = pair(a1.z, b1.z, c1.z, d1.z);
+  let p14 = pair(a1.w, b1.w, c1.w, d1.w);
+  return Weights(
+    p0.even, p0.odd, p2.even, p2.odd,
+    p4.even, p4.odd, p6.even, p6.odd,
+    p8.even, p8.odd, p10.even, p10.odd,
+    p12.even, p12.odd, p14.even, p14.odd,
+  );
+}
+
 // A strip of a matrix product in registers: 8 rows times four neighbouring columns a lane, for workgroups of one subgroup
 // of 8 lanes.
 //
@@ -2151,8 +2189,11 @@ const STRIP = 8u;
 const STRIPS = 3u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring outputs for each input of a block (lib/weight-rows.wgsl).
-struct Weights { first: Octet, second: Octet, }
+// The weights of four neighbouring outputs for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
 
 // One value of each row, and where each row starts.
 struct StripRows { a: vec4f, b: vec4f, }
@@ -2163,22 +2204,22 @@ struct Strip { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f,
 // A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
 fn strip_block(near: StripRows, far: StripRows, w: Weights) -> Strip {
   var s = Strip();
-  lane_0(&s, near, w.first.near[0]);
-  lane_1(&s, near, w.first.near[1]);
-  lane_2(&s, near, w.first.near[2]);
-  lane_3(&s, near, w.first.near[3]);
-  lane_4(&s, near, w.first.far[0]);
-  lane_5(&s, near, w.first.far[1]);
-  lane_6(&s, near, w.first.far[2]);
-  lane_7(&s, near, w.first.far[3]);
-  lane_0(&s, far, w.second.near[0]);
-  lane_1(&s, far, w.second.near[1]);
-  lane_2(&s, far, w.second.near[2]);
-  lane_3(&s, far, w.second.near[3]);
-  lane_4(&s, far, w.second.far[0]);
-  lane_5(&s, far, w.second.far[1]);
-  lane_6(&s, far, w.second.far[2]);
-  lane_7(&s, far, w.second.far[3]);
+  lane_0(&s, near, w.w0);
+  lane_1(&s, near, w.w1);
+  lane_2(&s, near, w.w2);
+  lane_3(&s, near, w.w3);
+  lane_4(&s, near, w.w4);
+  lane_5(&s, near, w.w5);
+  lane_6(&s, near, w.w6);
+  lane_7(&s, near, w.w7);
+  lane_0(&s, far, w.w8);
+  lane_1(&s, far, w.w9);
+  lane_2(&s, far, w.w10);
+  lane_3(&s, far, w.w11);
+  lane_4(&s, far, w.w12);
+  lane_5(&s, far, w.w13);
+  lane_6(&s, far, w.w14);
+  lane_7(&s, far, w.w15);
   return s;
 }
 
@@ -2276,7 +2317,7 @@ fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, RAGGED and SG.
+// The kernel brings x, bias, y, params, RAGGED, SG, and \`weights\`, which reads a block of inputs.
 
 fn starts_of(row: u32) -> StripStarts {
   return StripStarts(
@@ -2314,7 +2355,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = STRIPS * STRIP * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  find_rows(min(own, texels - 1u), row_texels());
+  let place = place_of(min(own, texels - 1u));
   let starts_0 = starts_of(row);
   let starts_1 = starts_of(row + STRIP);
   let starts_2 = starts_of(row + 2u * STRIP);
@@ -2322,7 +2363,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total_1 = Strip();
   var total_2 = Strip();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
-    let w = Weights(octet(k), octet(k + 8u));
+    let w = weights(place, k);
     let near = k + lane;
     let far = near + 8u;
     add_strip(&total_0, strip_block(rows_at(starts_0, near), rows_at(starts_0, far), w));
@@ -2369,40 +2410,28 @@ fn store(row: u32, first: u32, value: vec4f) {
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
-// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
-// A matrix of more rows than a texture is high goes on to the right.
+// Weights in float16, eight neighbouring inputs of an output to a texel, two to a word. Beyond the last input they meet a zero.
 //
-// The kernel brings weight, params and \`eight\`, which reads eight neighbouring inputs of an output.
-
-// The first texel of the lane's first output; the other three lie below it.
-var<private> corner: vec2u;
-
-fn find_rows(texel: u32, row_texels: u32) {
-  let height = textureDimensions(weight).y;
-  let first = 4u * texel;
-  corner = vec2u(first / height * row_texels, first % height);
-}
-
-// The weights of four outputs: for each input a column.
-struct Octet { near: mat4x4f, far: mat4x4f, }
-
-fn octet(k: u32) -> Octet {
-  let a = eight(0u, k);
-  let b = eight(1u, k);
-  let c = eight(2u, k);
-  let d = eight(3u, k);
-  return Octet(transpose(mat4x4f(a[0], b[0], c[0], d[0])), transpose(mat4x4f(a[1], b[1], c[1], d[1])));
-}
-
-// Eight neighbouring inputs of an output, float16, two to a word: one texel. Beyond the last one they meet a zero.
-//
+// use lib/weight-rows.wgsl
 // use lib/half.wgsl
 
 fn row_texels() -> u32 { return (params.k + 7u) / 8u; }
 
-fn eight(output: u32, k: u32) -> mat2x4f {
-  let w = textureLoad(weight, corner + vec2u(within(k) / 8u, output), 0);
-  return mat2x4f(vec4f(open_half(w.x), open_half(w.y)), vec4f(open_half(w.z), open_half(w.w)));
+// The texel with input k of a lane's first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / 8u, place.y); }
+
+fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
+
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// The kernel brings weight, params and \`row_texels\`.
+
+// The first texel of a lane's first output; its other three outputs lie below it.
+fn place_of(texel: u32) -> vec2u {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  return vec2u(first / height * row_texels(), first % height);
 }
 
 // Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
@@ -2448,7 +2477,6 @@ requires immediate_address_space;
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
 // use lib/matmul-frame.wgsl
-// use lib/weight-rows.wgsl
 // use lib/rows-float.wgsl
 // use lib/grid.wgsl
 
@@ -2463,6 +2491,40 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
+// Output after output: the four texels of a block lie side by side.
+fn weights(place: vec2u, k: u32) -> Weights {
+  let at0 = texel_at(place, k + 0u);
+  let at1 = texel_at(place, k + 4u);
+  let at2 = texel_at(place, k + 8u);
+  let at3 = texel_at(place, k + 12u);
+  let a0 = inputs(at0, 0u);
+  let a1 = inputs(at1, 0u);
+  let a2 = inputs(at2, 0u);
+  let a3 = inputs(at3, 0u);
+  let b0 = inputs(at0, 1u);
+  let b1 = inputs(at1, 1u);
+  let b2 = inputs(at2, 1u);
+  let b3 = inputs(at3, 1u);
+  let c0 = inputs(at0, 2u);
+  let c1 = inputs(at1, 2u);
+  let c2 = inputs(at2, 2u);
+  let c3 = inputs(at3, 2u);
+  let d0 = inputs(at0, 3u);
+  let d1 = inputs(at1, 3u);
+  let d2 = inputs(at2, 3u);
+  let d3 = inputs(at3, 3u);
+  return Weights(
+    vec4f(a0.x, b0.x, c0.x, d0.x), vec4f(a0.y, b0.y, c0.y, d0.y),
+    vec4f(a0.z, b0.z, c0.z, d0.z), vec4f(a0.w, b0.w, c0.w, d0.w),
+    vec4f(a1.x, b1.x, c1.x, d1.x), vec4f(a1.y, b1.y, c1.y, d1.y),
+    vec4f(a1.z, b1.z, c1.z, d1.z), vec4f(a1.w, b1.w, c1.w, d1.w),
+    vec4f(a2.x, b2.x, c2.x, d2.x), vec4f(a2.y, b2.y, c2.y, d2.y),
+    vec4f(a2.z, b2.z, c2.z, d2.z), vec4f(a2.w, b2.w, c2.w, d2.w),
+    vec4f(a3.x, b3.x, c3.x, d3.x), vec4f(a3.y, b3.y, c3.y, d3.y),
+    vec4f(a3.z, b3.z, c3.z, d3.z), vec4f(a3.w, b3.w, c3.w, d3.w),
+  );
+}
+
 // A strip of a matrix product in registers: 8 rows times four neighbouring columns a lane, for workgroups of one subgroup
 // of 8 lanes.
 //
@@ -2476,8 +2538,11 @@ const STRIP = 8u;
 const STRIPS = 3u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring outputs for each input of a block (lib/weight-rows.wgsl).
-struct Weights { first: Octet, second: Octet, }
+// The weights of four neighbouring outputs for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
 
 // One value of each row, and where each row starts.
 struct StripRows { a: vec4f, b: vec4f, }
@@ -2488,22 +2553,22 @@ struct Strip { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f,
 // A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
 fn strip_block(near: StripRows, far: StripRows, w: Weights) -> Strip {
   var s = Strip();
-  lane_0(&s, near, w.first.near[0]);
-  lane_1(&s, near, w.first.near[1]);
-  lane_2(&s, near, w.first.near[2]);
-  lane_3(&s, near, w.first.near[3]);
-  lane_4(&s, near, w.first.far[0]);
-  lane_5(&s, near, w.first.far[1]);
-  lane_6(&s, near, w.first.far[2]);
-  lane_7(&s, near, w.first.far[3]);
-  lane_0(&s, far, w.second.near[0]);
-  lane_1(&s, far, w.second.near[1]);
-  lane_2(&s, far, w.second.near[2]);
-  lane_3(&s, far, w.second.near[3]);
-  lane_4(&s, far, w.second.far[0]);
-  lane_5(&s, far, w.second.far[1]);
-  lane_6(&s, far, w.second.far[2]);
-  lane_7(&s, far, w.second.far[3]);
+  lane_0(&s, near, w.w0);
+  lane_1(&s, near, w.w1);
+  lane_2(&s, near, w.w2);
+  lane_3(&s, near, w.w3);
+  lane_4(&s, near, w.w4);
+  lane_5(&s, near, w.w5);
+  lane_6(&s, near, w.w6);
+  lane_7(&s, near, w.w7);
+  lane_0(&s, far, w.w8);
+  lane_1(&s, far, w.w9);
+  lane_2(&s, far, w.w10);
+  lane_3(&s, far, w.w11);
+  lane_4(&s, far, w.w12);
+  lane_5(&s, far, w.w13);
+  lane_6(&s, far, w.w14);
+  lane_7(&s, far, w.w15);
   return s;
 }
 
@@ -2601,7 +2666,7 @@ fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, RAGGED and SG.
+// The kernel brings x, bias, y, params, RAGGED, SG, and \`weights\`, which reads a block of inputs.
 
 fn starts_of(row: u32) -> StripStarts {
   return StripStarts(
@@ -2639,7 +2704,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = STRIPS * STRIP * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  find_rows(min(own, texels - 1u), row_texels());
+  let place = place_of(min(own, texels - 1u));
   let starts_0 = starts_of(row);
   let starts_1 = starts_of(row + STRIP);
   let starts_2 = starts_of(row + 2u * STRIP);
@@ -2647,7 +2712,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total_1 = Strip();
   var total_2 = Strip();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
-    let w = Weights(octet(k), octet(k + 8u));
+    let w = weights(place, k);
     let near = k + lane;
     let far = near + 8u;
     add_strip(&total_0, strip_block(rows_at(starts_0, near), rows_at(starts_0, far), w));
@@ -2694,40 +2759,28 @@ fn store(row: u32, first: u32, value: vec4f) {
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
-// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
-// A matrix of more rows than a texture is high goes on to the right.
+// Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
 //
-// The kernel brings weight, params and \`eight\`, which reads eight neighbouring inputs of an output.
-
-// The first texel of the lane's first output; the other three lie below it.
-var<private> corner: vec2u;
-
-fn find_rows(texel: u32, row_texels: u32) {
-  let height = textureDimensions(weight).y;
-  let first = 4u * texel;
-  corner = vec2u(first / height * row_texels, first % height);
-}
-
-// The weights of four outputs: for each input a column.
-struct Octet { near: mat4x4f, far: mat4x4f, }
-
-fn octet(k: u32) -> Octet {
-  let a = eight(0u, k);
-  let b = eight(1u, k);
-  let c = eight(2u, k);
-  let d = eight(3u, k);
-  return Octet(transpose(mat4x4f(a[0], b[0], c[0], d[0])), transpose(mat4x4f(a[1], b[1], c[1], d[1])));
-}
-
-// Eight neighbouring inputs of an output, float32: two texels. Beyond the last one they meet a zero.
+// use lib/weight-rows.wgsl
 
 fn row_texels() -> u32 { return (params.k + 3u) / 4u; }
 
-fn four(output: u32, k: u32) -> vec4f {
-  return bitcast<vec4f>(textureLoad(weight, corner + vec2u(within(k) / 4u, output), 0));
-}
+// The texel with input k of a lane's first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / 4u, place.y); }
 
-fn eight(output: u32, k: u32) -> mat2x4f { return mat2x4f(four(output, k), four(output, k + 4u)); }
+fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
+
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// The kernel brings weight, params and \`row_texels\`.
+
+// The first texel of a lane's first output; its other three outputs lie below it.
+fn place_of(texel: u32) -> vec2u {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  return vec2u(first / height * row_texels(), first % height);
+}
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
@@ -2759,7 +2812,6 @@ requires immediate_address_space;
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
 // use lib/matmul-frame.wgsl
-// use lib/weight-rows.wgsl
 // use lib/rows-half.wgsl
 // use lib/grid.wgsl
 
@@ -2774,25 +2826,40 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-fn prepare(texel: u32, lane: u32) { find_rows(texel, row_texels()); }
-
-// Four inputs from k on.
-fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, w: mat4x4f) {
-  let a = rows_at(starts, k + lane);
-  accumulate_0(block, a, w[0]);
-  accumulate_1(block, a, w[1]);
-  accumulate_2(block, a, w[2]);
-  accumulate_3(block, a, w[3]);
+// Four inputs from k on: two words of each output.
+fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, a: vec2u, b: vec2u, c: vec2u, d: vec2u) {
+  let rows = rows_at(starts, k + lane);
+  let a0 = open_half(a.x);
+  let b0 = open_half(b.x);
+  let c0 = open_half(c.x);
+  let d0 = open_half(d.x);
+  accumulate_0(block, rows, vec4f(a0.x, b0.x, c0.x, d0.x));
+  accumulate_1(block, rows, vec4f(a0.y, b0.y, c0.y, d0.y));
+  let a1 = open_half(a.y);
+  let b1 = open_half(b.y);
+  let c1 = open_half(c.y);
+  let d1 = open_half(d.y);
+  accumulate_2(block, rows, vec4f(a1.x, b1.x, c1.x, d1.x));
+  accumulate_3(block, rows, vec4f(a1.y, b1.y, c1.y, d1.y));
 }
 
-fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  let first = octet(k);
-  step(block, starts, k, lane, first.near);
-  step(block, starts, k + 4u, lane, first.far);
-  let second = octet(k + 8u);
-  step(block, starts, k + 8u, lane, second.near);
-  step(block, starts, k + 12u, lane, second.far);
+// Eight inputs from k on.
+fn two_steps(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
+  let at = texel_at(place, k);
+  let a = inputs(at, 0u);
+  let b = inputs(at, 1u);
+  let c = inputs(at, 2u);
+  let d = inputs(at, 3u);
+  step(block, starts, k, lane, a.xy, b.xy, c.xy, d.xy);
+  step(block, starts, k + 4u, lane, a.zw, b.zw, c.zw, d.zw);
 }
+
+fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
+  two_steps(block, starts, place, k, lane);
+  two_steps(block, starts, place, k + 8u, lane);
+}
+
+fn prepare(lane: u32) {}
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
@@ -2988,7 +3055,8 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, \`prepare\`, which readies a lane, and \`add_inputs\`, which adds a block of inputs to a tile.
+// The kernel brings SG, \`prepare\`, which readies a lane, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a
+// block of inputs to a tile.
 
 // A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
@@ -3012,18 +3080,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  let texel = min(own, texels - 1u);
+  let place = place_of(min(own, texels - 1u));
   let starts = Starts(
     vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
     vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(texel, lane);
+  prepare(lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
-    add_inputs(&block, starts, texel, k, lane);
+    add_inputs(&block, starts, place, k, lane);
     add_block(&total, &block);
   }
   if (own >= texels) { return; }
@@ -3075,40 +3143,28 @@ fn store(row: u32, first: u32, value: vec4f) {
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
-// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
-// A matrix of more rows than a texture is high goes on to the right.
+// Weights in float16, eight neighbouring inputs of an output to a texel, two to a word. Beyond the last input they meet a zero.
 //
-// The kernel brings weight, params and \`eight\`, which reads eight neighbouring inputs of an output.
-
-// The first texel of the lane's first output; the other three lie below it.
-var<private> corner: vec2u;
-
-fn find_rows(texel: u32, row_texels: u32) {
-  let height = textureDimensions(weight).y;
-  let first = 4u * texel;
-  corner = vec2u(first / height * row_texels, first % height);
-}
-
-// The weights of four outputs: for each input a column.
-struct Octet { near: mat4x4f, far: mat4x4f, }
-
-fn octet(k: u32) -> Octet {
-  let a = eight(0u, k);
-  let b = eight(1u, k);
-  let c = eight(2u, k);
-  let d = eight(3u, k);
-  return Octet(transpose(mat4x4f(a[0], b[0], c[0], d[0])), transpose(mat4x4f(a[1], b[1], c[1], d[1])));
-}
-
-// Eight neighbouring inputs of an output, float16, two to a word: one texel. Beyond the last one they meet a zero.
-//
+// use lib/weight-rows.wgsl
 // use lib/half.wgsl
 
 fn row_texels() -> u32 { return (params.k + 7u) / 8u; }
 
-fn eight(output: u32, k: u32) -> mat2x4f {
-  let w = textureLoad(weight, corner + vec2u(within(k) / 8u, output), 0);
-  return mat2x4f(vec4f(open_half(w.x), open_half(w.y)), vec4f(open_half(w.z), open_half(w.w)));
+// The texel with input k of a lane's first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / 8u, place.y); }
+
+fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
+
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// The kernel brings weight, params and \`row_texels\`.
+
+// The first texel of a lane's first output; its other three outputs lie below it.
+fn place_of(texel: u32) -> vec2u {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  return vec2u(first / height * row_texels(), first % height);
 }
 
 // Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
@@ -3221,7 +3277,10 @@ fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, codes: vec4u, sc
   }
 }
 
-fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
+fn place_of(texel: u32) -> vec2u { return vec2u(texel, 0u); }
+
+fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
+  let texel = place.x;
   let scale = scales(texel, k);
   let near = code_texel(texel, k);
   let far = code_texel(texel, k + 8u);
@@ -3231,7 +3290,7 @@ fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, la
   if (SG < 8u) { step(block, starts, texel, far >> vec4u(16u), scale, k + 8u + SG, lane); }
 }
 
-fn prepare(texel: u32, lane: u32) {
+fn prepare(lane: u32) {
   held = vec2f(NF4_LEVELS[lane & 7u], NF4_LEVELS[8u + (lane & 7u)]);
 }
 
@@ -3429,7 +3488,8 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, \`prepare\`, which readies a lane, and \`add_inputs\`, which adds a block of inputs to a tile.
+// The kernel brings SG, \`prepare\`, which readies a lane, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a
+// block of inputs to a tile.
 
 // A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
@@ -3453,18 +3513,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  let texel = min(own, texels - 1u);
+  let place = place_of(min(own, texels - 1u));
   let starts = Starts(
     vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
     vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(texel, lane);
+  prepare(lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
-    add_inputs(&block, starts, texel, k, lane);
+    add_inputs(&block, starts, place, k, lane);
     add_block(&total, &block);
   }
   if (own >= texels) { return; }
@@ -3572,7 +3632,6 @@ requires immediate_address_space;
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
 // use lib/matmul-frame.wgsl
-// use lib/weight-rows.wgsl
 // use lib/rows-float.wgsl
 // use lib/grid.wgsl
 
@@ -3587,25 +3646,28 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-fn prepare(texel: u32, lane: u32) { find_rows(texel, row_texels()); }
-
 // Four inputs from k on.
-fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, w: mat4x4f) {
-  let a = rows_at(starts, k + lane);
-  accumulate_0(block, a, w[0]);
-  accumulate_1(block, a, w[1]);
-  accumulate_2(block, a, w[2]);
-  accumulate_3(block, a, w[3]);
+fn step(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
+  let rows = rows_at(starts, k + lane);
+  let at = texel_at(place, k);
+  let a = inputs(at, 0u);
+  let b = inputs(at, 1u);
+  let c = inputs(at, 2u);
+  let d = inputs(at, 3u);
+  accumulate_0(block, rows, vec4f(a.x, b.x, c.x, d.x));
+  accumulate_1(block, rows, vec4f(a.y, b.y, c.y, d.y));
+  accumulate_2(block, rows, vec4f(a.z, b.z, c.z, d.z));
+  accumulate_3(block, rows, vec4f(a.w, b.w, c.w, d.w));
 }
 
-fn add_inputs(block: ptr<function, Tile>, starts: Starts, texel: u32, k: u32, lane: u32) {
-  let first = octet(k);
-  step(block, starts, k, lane, first.near);
-  step(block, starts, k + 4u, lane, first.far);
-  let second = octet(k + 8u);
-  step(block, starts, k + 8u, lane, second.near);
-  step(block, starts, k + 12u, lane, second.far);
+fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
+  step(block, starts, place, k, lane);
+  step(block, starts, place, k + 4u, lane);
+  step(block, starts, place, k + 8u, lane);
+  step(block, starts, place, k + 12u, lane);
 }
+
+fn prepare(lane: u32) {}
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
@@ -3801,7 +3863,8 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, \`prepare\`, which readies a lane, and \`add_inputs\`, which adds a block of inputs to a tile.
+// The kernel brings SG, \`prepare\`, which readies a lane, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a
+// block of inputs to a tile.
 
 // A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
@@ -3825,18 +3888,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  let texel = min(own, texels - 1u);
+  let place = place_of(min(own, texels - 1u));
   let starts = Starts(
     vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
     vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(texel, lane);
+  prepare(lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
-    add_inputs(&block, starts, texel, k, lane);
+    add_inputs(&block, starts, place, k, lane);
     add_block(&total, &block);
   }
   if (own >= texels) { return; }
@@ -3888,40 +3951,28 @@ fn store(row: u32, first: u32, value: vec4f) {
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
-// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
-// A matrix of more rows than a texture is high goes on to the right.
+// Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
 //
-// The kernel brings weight, params and \`eight\`, which reads eight neighbouring inputs of an output.
-
-// The first texel of the lane's first output; the other three lie below it.
-var<private> corner: vec2u;
-
-fn find_rows(texel: u32, row_texels: u32) {
-  let height = textureDimensions(weight).y;
-  let first = 4u * texel;
-  corner = vec2u(first / height * row_texels, first % height);
-}
-
-// The weights of four outputs: for each input a column.
-struct Octet { near: mat4x4f, far: mat4x4f, }
-
-fn octet(k: u32) -> Octet {
-  let a = eight(0u, k);
-  let b = eight(1u, k);
-  let c = eight(2u, k);
-  let d = eight(3u, k);
-  return Octet(transpose(mat4x4f(a[0], b[0], c[0], d[0])), transpose(mat4x4f(a[1], b[1], c[1], d[1])));
-}
-
-// Eight neighbouring inputs of an output, float32: two texels. Beyond the last one they meet a zero.
+// use lib/weight-rows.wgsl
 
 fn row_texels() -> u32 { return (params.k + 3u) / 4u; }
 
-fn four(output: u32, k: u32) -> vec4f {
-  return bitcast<vec4f>(textureLoad(weight, corner + vec2u(within(k) / 4u, output), 0));
-}
+// The texel with input k of a lane's first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / 4u, place.y); }
 
-fn eight(output: u32, k: u32) -> mat2x4f { return mat2x4f(four(output, k), four(output, k + 4u)); }
+fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
+
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// The kernel brings weight, params and \`row_texels\`.
+
+// The first texel of a lane's first output; its other three outputs lie below it.
+fn place_of(texel: u32) -> vec2u {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  return vec2u(first / height * row_texels(), first % height);
+}
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
