@@ -7,7 +7,7 @@ import type { Quantize } from "../models/nf4.ts";
 import { sweepDefects } from "../patching/defects.ts";
 import type { Taken } from "../patching/study-stamp.ts";
 
-export const studySteps = ["prepare", "evaluate", "select", "sweep"] as const;
+export const studySteps = ["prepare", "evaluate", "select", "sweep", "defects"] as const;
 export type StudyStep = (typeof studySteps)[number];
 
 export interface StudyOptions {
@@ -18,6 +18,8 @@ export interface StudyOptions {
   /** Rows of a group; undefined: as many as the original takes. */
   readonly perGroup: (task: Task) => number | undefined;
   readonly samples: number | undefined;
+  /** Samples of a task on which each defect is tried; 0: none. */
+  readonly defects: number;
   /** undefined: the model's own. */
   readonly kinds: readonly string[] | undefined;
   readonly compat: Compat;

@@ -47,7 +47,7 @@ export async function sweepStep(place: Place, prepared: Taken<Prepared>) {
   });
   const { sweeps, cells, failed } = taken.found;
   told(place, "sweep", taken, `${plural(sweeps, "sweep")}, ${plural(cells, "cell")}, ${failed} failed`);
-  return { ...taken, settings: await readSettings(run) };
+  return { ...taken, data, rows, settings: await readSettings(run) };
 }
 
 type Rows = { readonly data: Awaited<ReturnType<typeof readDataFile>>; readonly rows: readonly DataRow[] };

@@ -11,11 +11,15 @@ import { folderName } from "../patching/study-stamp.ts";
 import { type Arguments, type Command, oneOf, someOf, wholeNumber } from "./command.ts";
 import { adapterLine, quantizeFrom, quantizeOption, withModel } from "./open.ts";
 import { evaluateStep, prepareStep, selectStep } from "./study-data.ts";
+import { defectsStep } from "./study-defects.ts";
 import { checkExceptions, type Place, type StudyOptions, studySteps } from "./study-place.ts";
 import { circuitsStep, sweepStep } from "./study-sweep.ts";
 
 /** Rows of a group by default: some forty of each task of the miniature. */
 const fewRows: Readonly<Record<Task, number>> = { facial_expressions: 3, mit_states: 7, svo_probes: 15 };
+
+/** Samples on which defects are tried by default. */
+const fewSamples = 6;
 
 export const command: Command = {
   positionals: [],
@@ -30,6 +34,10 @@ export const command: Command = {
       help: `rows of a group (${tasks.map((task) => fewRows[task]).join(", ")}), or original: 250, 250, 500`,
     },
     samples: { value: "N", help: "sweep only N of a task's rows, taken evenly from groups and orders" },
+    defects: {
+      value: "N",
+      help: `samples of a task on which each of the original's defects is tried (${fewSamples}; 0: none)`,
+    },
     kinds: {
       value: "KIND,…",
       help: "what is patched (the original's: output and attentions; LLaVA: MLP and attention)",
@@ -42,8 +50,8 @@ export const command: Command = {
   },
   notes: [
     "Prepares, evaluates, selects and sweeps each task (both corruptions; single heads at the answer's token, LLaVA's at the",
-    "last one too), finds each model's circuits and writes STUDY/index.html. A step is skipped while its inputs, its settings",
-    "and its files are what they were.",
+    "last one too), tries the original's defects one by one on a few samples, finds each model's circuits and writes",
+    "STUDY/index.html. A step is skipped while its inputs, its settings and its files are what they were.",
   ],
   async run(args, signal) {
     const options = studyOptions(args, signal);
@@ -77,6 +85,7 @@ function studyOptions(args: Arguments, signal: AbortSignal): StudyOptions {
     seed,
     perGroup: (task) => (original ? undefined : (perGroup ?? fewRows[task])),
     samples: wholeNumber(args, "samples", 1),
+    defects: wholeNumber(args, "defects") ?? fewSamples,
     kinds: args.value("kinds") === undefined ? undefined : listOf(args.value("kinds")!),
     compat: oneOf(args, "compat", ["corrected", "upstream"]),
     except: listOf(args.value("except") ?? ""),
@@ -116,8 +125,11 @@ async function studyTask(model: Model, task: Task, options: StudyOptions): Promi
   const selected = await selectStep(place, evaluated);
   study = { ...study, select: selected.found, files: { ...study.files, ...selected.files } };
   if (isLast("select")) return study;
-  const { found, files, settings } = await sweepStep(place, prepared);
-  return { ...study, sweep: found, settings, files: { ...study.files, ...files } };
+  const { found, files, settings, data, rows } = await sweepStep(place, prepared);
+  study = { ...study, sweep: found, settings, files: { ...study.files, ...files } };
+  if (isLast("sweep")) return study;
+  const defects = await defectsStep(place, { data, rows, kinds: settings.kinds, files: study.files });
+  return { ...study, ...(defects && { defects }) };
 }
 
 async function finish(args: Arguments, options: StudyOptions, models: readonly ModelStudy[]): Promise<number> {

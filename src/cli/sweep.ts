@@ -122,14 +122,18 @@ async function dryRun(
   return loaded(dry, name, signal, count, quantizeFrom(args));
 }
 
-/** Sweeps into a folder and writes its tables and report. */
+/** Sweeps into a folder and, unless they are not asked for, writes its tables and report. */
 export async function writeRun(
   model: Model,
   rows: readonly DataRow[],
   settings: RunSettings,
   folder: string,
   signal: AbortSignal,
-  { exactCheck = 0, overlays = 0 }: { exactCheck?: number | undefined; overlays?: number | undefined } = {},
+  {
+    exactCheck = 0,
+    overlays = 0,
+    tables = true,
+  }: { exactCheck?: number | undefined; overlays?: number | undefined; tables?: boolean } = {},
 ) {
   const run = await openRun(folder, settings);
   const printer = progressPrinter();
@@ -144,7 +148,7 @@ export async function writeRun(
       },
     });
     if (overlays > 0) await writeOverlays(model, rows, folder, { heads: overlays, signal });
-    await run.finish(picturesBeside(settings.data.path));
+    if (tables) await run.finish(picturesBeside(settings.data.path));
     return { folder, progress };
   } finally {
     await run.close();

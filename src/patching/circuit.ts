@@ -64,23 +64,30 @@ export interface Circuit extends Omit<Panel, "matrix"> {
   readonly scores: readonly HeadScore[];
 }
 
-export function circuitOf({ matrix, ...panel }: Panel, options: CircuitOptions): Circuit {
+/** NOTICE's rule: how strong each head of a panel is, and which are important. */
+export function applyRule({ matrix, layers, heads }: Panel, sigma: number) {
   const { mean, strength } = meansOf(matrix, everySample(matrix));
-  const rule = ruleOf(strength, options.sigma);
+  const rule = ruleOf(strength, sigma);
+  const flags = importantIn(strength, rule);
+  const names = layers.flatMap((layer) => heads.map((head) => headName(layer, head)));
+  return { names, mean, strength, rule, flags, important: names.filter((_, c) => flags[c]) };
+}
+
+export function circuitOf(given: Panel, options: CircuitOptions): Circuit {
+  const { matrix, ...panel } = given;
+  const { names, mean, strength, rule, flags, important } = applyRule(given, options.sigma);
   const random = () => seededRandom(options.seed);
   const intervals = bootstrap(matrix, options.bootstrap, random());
   const halves = splitHalf(matrix, SPLITS, (half) => importantIn(half, ruleOf(half, options.sigma)), random());
   const p = signFlipTest(matrix, FLIPS, random());
   const q = falseDiscovery(p);
-  const important = importantIn(strength, rule);
   const published = publishedHeads(panel);
-  const names = panel.layers.flatMap((layer) => panel.heads.map((head) => headName(layer, head)));
   const chosen = (flags: readonly boolean[]) => names.filter((_, c) => flags[c]);
   return {
     ...panel,
     samples: matrix.samples,
     ...rule,
-    important: chosen(important),
+    important,
     published,
     rank_correlation: halves?.rankCorrelation ?? null,
     sensitivity: sigmas.map((sigma) => {
@@ -98,7 +105,7 @@ export function circuitOf({ matrix, ...panel }: Panel, options: CircuitOptions):
       interval: intervals.mean[c]!,
       p: orNull(p[c]!),
       q: orNull(q[c]!),
-      important: important[c]!,
+      important: flags[c]!,
       stability: halves?.important[c] ?? null,
       published: published?.heads.includes(name) ?? false,
     })),

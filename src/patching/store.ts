@@ -22,7 +22,10 @@ export interface Run {
   readonly folder: string;
   /** `sample:task:mode` of the records that succeeded; the rest is still to be run. */
   readonly done: ReadonlySet<string>;
-  /** Makes a record durable before it returns. Of several for one sample, task and mode the last one counts. */
+  /**
+   * Makes a record durable before it returns. Of several for one sample, task and mode the last one counts; a failure that
+   * is the last one's adds nothing.
+   */
   append(record: RunRecord): Promise<void>;
   /** Writes scores.npz, scores.csv, lens.csv, report.html, figures/, and what overlays.jsonl shows. */
   finish(pictures: Pictures): Promise<void>;
@@ -129,12 +132,15 @@ async function openLog(folder: string, unlock: () => void): Promise<Run> {
     throw error;
   }
   const done = new Set(log.entries.filter(({ failed }: LogEntry) => !failed).map(recordKey));
+  const failures = await failuresOf(path, log.entries);
   let size = log.size;
   let queue: Promise<unknown> = Promise.resolve();
   let isOpen = true;
 
   async function write(record: RunRecord): Promise<void> {
     if (!isOpen) throw new Error(`${folder}: append after close`);
+    const key = recordKey(record);
+    if ("failed" in record && failures.get(key) === record.failed) return;
     const line = Buffer.from(seal(record));
     try {
       await file.appendFile(line);
@@ -145,8 +151,11 @@ async function openLog(folder: string, unlock: () => void): Promise<Run> {
       throw diskError(error, path);
     }
     size += line.length;
-    if ("failed" in record) done.delete(recordKey(record));
-    else done.add(recordKey(record));
+    failures.delete(key);
+    done.add(key);
+    if (!("failed" in record)) return;
+    failures.set(key, record.failed);
+    done.delete(key);
   }
 
   return {
@@ -168,6 +177,15 @@ async function openLog(folder: string, unlock: () => void): Promise<Run> {
       await file.close().finally(unlock);
     },
   };
+}
+
+/** Why samples failed: the same again adds no line, so that a run that is given again keeps its bytes. */
+async function failuresOf(path: string, entries: readonly LogEntry[]): Promise<Map<string, string>> {
+  const failures = new Map<string, string>();
+  const failed = entries.filter((entry) => entry.failed);
+  for await (const record of readEntries(path, failed))
+    if ("failed" in record) failures.set(recordKey(record), record.failed);
+  return failures;
 }
 
 /** Drops what stands after the last whole line. */

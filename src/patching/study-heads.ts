@@ -104,9 +104,9 @@ function headTable(found: Circuits): string {
 
 const looks = "<style>.line { white-space: nowrap; }</style>";
 
-const oneLine = (text: string) => ({ html: `<span class="line">${escapeText(text)}</span>` });
+export const oneLine = (text: string) => ({ html: `<span class="line">${escapeText(text)}</span>` });
 
-function span(values: readonly number[], show: (value: number) => string): string {
+export function span(values: readonly number[], show: (value: number) => string): string {
   if (values.length === 0) return "–";
   const [low, high] = [show(Math.min(...values)), show(Math.max(...values))];
   return low === high ? low : `${low} to ${high}`;

@@ -5,6 +5,7 @@ import { paragraph, plural, section, table, whole } from "./report/html.ts";
 import { page } from "./report/page.ts";
 import type { ModelStudy, StudySettings, TaskStudy } from "./study.ts";
 import { settingsSection } from "./study-about.ts";
+import { defectsSection } from "./study-defects.ts";
 import { findingOf, headsSection } from "./study-heads.ts";
 import { mapsSection } from "./study-maps.ts";
 
@@ -15,6 +16,7 @@ export function studyPage(models: readonly ModelStudy[], settings: StudySettings
     findingsSection(models),
     headsSection(models),
     mapsSection(models),
+    defectsSection(models),
     dataSection(models),
     corruptionSection(models),
     settingsSection(models, settings),

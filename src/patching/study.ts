@@ -3,6 +3,7 @@ import type { DefectStates, prepareDefects, selectDefects } from "../data/defect
 import type { EvaluateManifest } from "../data/evaluate.ts";
 import type { SelectManifest } from "../data/select.ts";
 import type { Circuits } from "./circuit/document.ts";
+import type { DefectEffects } from "./defect-effects.ts";
 import type { Compat, RunSettings, Task } from "./record.ts";
 import type { SweepFacts } from "./study-facts.ts";
 
@@ -33,6 +34,7 @@ export interface TaskStudy {
   readonly select?: Selected;
   readonly sweep?: SweepFacts;
   readonly settings?: RunSettings;
+  readonly defects?: DefectEffects;
   /** sha256 of what the steps made, by file. */
   readonly files: Readonly<Record<string, string>>;
 }

@@ -110,6 +110,23 @@ test("runs failed samples again; the last line counts", async () => {
   expect((await readRun(folder)).records).toEqual([some[0]]);
 });
 
+test("a sample that fails again as before adds nothing, in another way a line", async () => {
+  const folder = fresh();
+  const { key, sample, task, mode } = some[0]!;
+  const size = () => statSync(join(folder, "results.jsonl")).size;
+  const sizes: number[] = [];
+  for (const failed of ["no such picture", "no such picture", "device lost"]) {
+    const run = await openRun(folder, settings());
+    await run.append({ key, sample, task, mode, failed });
+    await run.append({ key, sample, task, mode, failed });
+    await run.close();
+    sizes.push(size());
+  }
+  expect(sizes[1]).toBe(sizes[0]);
+  expect(sizes[2]).toBeGreaterThan(sizes[0]!);
+  expect((await readRun(folder)).records).toEqual([{ key, sample, task, mode, failed: "device lost" }]);
+});
+
 test("a living process keeps its lock", async () => {
   const folder = fresh();
   const run = await openRun(folder, settings());

@@ -64,15 +64,23 @@ export function twoWays(circuits: readonly Circuit[]): TwoWays[] {
     const byName = new Map(other.scores.map(({ name, strength }) => [name, strength ?? Number.NaN]));
     const a = one.scores.map(({ strength }) => strength ?? Number.NaN);
     const b = one.scores.map(({ name }) => byName.get(name) ?? Number.NaN);
-    const without = (from: Circuit, names: Circuit) => from.important.filter((name) => !names.important.includes(name));
+    const [both, denoising_only, noising_only] = sharedHeads(one.important, other.important);
     return {
       task,
       mode,
       kind,
       rank_correlation: spearman(a, b),
-      both: one.important.filter((name) => other.important.includes(name)),
-      denoising_only: without(one, other),
-      noising_only: without(other, one),
+      ...{ both, denoising_only, noising_only },
     };
   });
 }
+
+/** The heads of both lists, of the first alone and of the second alone. */
+export const sharedHeads = (
+  one: readonly HeadName[],
+  other: readonly HeadName[],
+): [HeadName[], HeadName[], HeadName[]] => [
+  one.filter((name) => other.includes(name)),
+  one.filter((name) => !other.includes(name)),
+  other.filter((name) => !one.includes(name)),
+];
