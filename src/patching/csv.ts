@@ -28,8 +28,20 @@ const scoresTable: CsvTable = { columns: csvColumns, rows: csvRows };
 
 /** Writes rows to a file as records come in. */
 export function csvWriter(path: string, { columns, rows } = scoresTable) {
+  const file = textWriter(path);
+  file.write(`${columns.join(",")}\r\n`);
+  return {
+    add(record: SampleRecord): void {
+      for (const line of rows(record)) file.write(line);
+    },
+    close: file.close,
+  };
+}
+
+/** Writes text to a file, a megabyte at a time. */
+export function textWriter(path: string) {
   const file = openSync(path, "w");
-  let waiting = `${columns.join(",")}\r\n`;
+  let waiting = "";
   const flush = (limit: number) => {
     if (waiting.length <= limit) return;
     const bytes = Buffer.from(waiting);
@@ -37,11 +49,9 @@ export function csvWriter(path: string, { columns, rows } = scoresTable) {
     waiting = "";
   };
   return {
-    add(record: SampleRecord): void {
-      for (const line of rows(record)) {
-        waiting += line;
-        flush(2 ** 20);
-      }
+    write(text: string): void {
+      waiting += text;
+      flush(2 ** 20);
     },
     close(): void {
       try {
@@ -53,15 +63,23 @@ export function csvWriter(path: string, { columns, rows } = scoresTable) {
   };
 }
 
-/** For each kind first the unpatched corrupt run, then the cells of its tables. */
 export function* csvRows(record: SampleRecord): Generator<string> {
+  for (const [place, scores] of scoreRows(record))
+    yield csvRow([...place.map((cell) => cell ?? ""), ...scores.map(number)]);
+}
+
+/** Where a score is, in the order of the columns, and the four scores. */
+type ScoreRow = readonly [place: readonly (string | number | null)[], scores: readonly Json[]];
+
+/** For each kind first the unpatched corrupt run, then the cells of its tables. */
+export function* scoreRows(record: SampleRecord): Generator<ScoreRow> {
   for (const kind of new Set(record.tables.map((table) => table.kind))) {
-    yield csvRow([record.sample, record.task, record.mode, kind, "", "", "", "", "", ...record.low_score.map(number)]);
+    yield [[record.sample, record.task, record.mode, kind, null, null, null, null, null], record.low_score];
     for (const table of record.tables) if (table.kind === kind) yield* tableRows(record, table);
   }
 }
 
-function* tableRows(record: SampleRecord, table: Table): Generator<string> {
+function* tableRows(record: SampleRecord, table: Table): Generator<ScoreRow> {
   if (table.dropped !== undefined) return;
   let cell = 0;
   for (let row = 0; row < table.tokens; row++) {
@@ -69,9 +87,8 @@ function* tableRows(record: SampleRecord, table: Table): Generator<string> {
     for (let layer = 0; layer < table.layers; layer++) {
       const site = table.sites[layer]!;
       const place = [record.sample, record.task, record.mode, table.kind, site, layerOf(site, layer), token, text];
-      for (const head of table.heads ?? [""]) {
-        const scores = noticeColumns.map((column) => number(table.scores[column][cell] ?? null));
-        yield csvRow([...place, head, ...scores]);
+      for (const head of table.heads ?? [null]) {
+        yield [[...place, head], noticeColumns.map((column) => table.scores[column][cell] ?? null)];
         cell++;
       }
     }

@@ -5,6 +5,8 @@ export interface NpyArray {
   readonly data: Float32Array | Int32Array | readonly string[];
 }
 
+export type NpyArrays = Record<string, NpyArray>;
+
 export function npy({ shape, data }: NpyArray): Uint8Array {
   if (data instanceof Float32Array) return file("<f4", shape, littleEndian(data));
   if (data instanceof Int32Array) return file("<i4", shape, littleEndian(data));
@@ -29,7 +31,7 @@ function file(type: string, shape: readonly number[], values: Uint8Array): Uint8
   return bytes;
 }
 
-function littleEndian(data: Float32Array | Int32Array): Uint8Array {
+export function littleEndian(data: Float32Array | Int32Array): Uint8Array {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const host = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
   return host ? bytes : Buffer.from(bytes).swap32();

@@ -1,6 +1,6 @@
 /** overlays.npz: the grids as numbers, [sample, token(, head), side, side], with the names of all axes. */
-import { zipSync } from "fflate";
-import { type NpyArray, npy } from "./npy.ts";
+import type { NpyArrays } from "./npy.ts";
+import { npzBytes } from "./npz.ts";
 import type { Overlays, TokenGrids } from "./overlay-store.ts";
 
 /** A sample without one of the tokens has NaN there, and token -1. */
@@ -14,7 +14,7 @@ export function overlaysNpz({ overlays, heads }: Overlays): Uint8Array {
   const grids = (of: (cell: TokenGrids) => readonly number[], size: number) =>
     Float32Array.from(cells.flatMap((cell) => (cell ? of(cell) : new Array<number>(size).fill(Number.NaN))));
   const shape = [overlays.length, names.length];
-  const arrays: Record<string, NpyArray> = {
+  const arrays: NpyArrays = {
     samples: { shape: [overlays.length], data: Int32Array.from(overlays, ({ sample }) => sample) },
     names: { shape: [names.length], data: names },
     tokens: { shape, data: Int32Array.from(cells, (cell) => cell?.token ?? -1) },
@@ -26,6 +26,5 @@ export function overlaysNpz({ overlays, heads }: Overlays): Uint8Array {
       data: grids((cell) => cell.heads.flat(), heads.length * patches),
     },
   };
-  const files = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, npy(array)] as const);
-  return zipSync(Object.fromEntries(files), { level: 0, mtime: new Date(1980, 0, 1) });
+  return npzBytes(arrays);
 }

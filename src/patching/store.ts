@@ -9,9 +9,10 @@ import { diskError, writeBytes, writeWhole } from "./disk.ts";
 import { lensTable } from "./lens-csv.ts";
 import { takeLock } from "./lock.ts";
 import { type LogEntry, readEntries, recordKey, scanLog, seal } from "./log.ts";
-import { npzWriter } from "./npz.ts";
+import { npzBytes } from "./npz.ts";
 import { readOverlays } from "./overlay-store.ts";
 import type { RunRecord, RunSettings } from "./record.ts";
+import { scoreArrays } from "./score-arrays.ts";
 import { readSettings, settingsDifference, settingsText } from "./settings.ts";
 
 /** The bytes of a picture by its path as the data file writes it, or null where there is none. */
@@ -78,16 +79,16 @@ export async function* recordsOf(folder: string): AsyncGenerator<RunRecord> {
 export async function writeDerived(folder: string, pictures: Pictures): Promise<void> {
   const { reportWriter } = await import("./report.ts");
   const settings = await readSettings(folder);
-  const npz = npzWriter();
+  const scores = scoreArrays();
   const report = reportWriter(settings);
-  await writeWhole(join(folder, "scores.csv"), (scores) =>
+  await writeWhole(join(folder, "scores.csv"), (cells) =>
     writeWhole(join(folder, "lens.csv"), async (lens) => {
-      const tables = [csvWriter(scores), csvWriter(lens, lensTable)];
+      const tables = [csvWriter(cells), csvWriter(lens, lensTable)];
       try {
         for await (const record of recordsOf(folder)) {
           report.add(record);
           if ("failed" in record) continue;
-          npz.add(record);
+          scores.add(record);
           for (const csv of tables) csv.add(record);
         }
       } finally {
@@ -97,7 +98,7 @@ export async function writeDerived(folder: string, pictures: Pictures): Promise<
   );
   for (const { name, bytes } of await report.files(pictures, await readOverlays(folder)))
     await writeBytes(join(folder, name), bytes);
-  await writeBytes(join(folder, "scores.npz"), npz.bytes());
+  await writeBytes(join(folder, "scores.npz"), npzBytes(scores.arrays()));
 }
 
 const logOf = (folder: string): string => join(folder, "results.jsonl");

@@ -9,8 +9,9 @@ import { afterAll, expect, test } from "vitest";
 import { csvRows, csvWriter } from "../../src/patching/csv.ts";
 import { shortest } from "../../src/patching/float32.ts";
 import { layerOf } from "../../src/patching/layer.ts";
-import { npzWriter } from "../../src/patching/npz.ts";
+import { npzBytes } from "../../src/patching/npz.ts";
 import { noticeColumns, type SampleRecord } from "../../src/patching/record.ts";
+import { scoreArrays } from "../../src/patching/score-arrays.ts";
 import { records } from "./synthetic.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "notice-derived-"));
@@ -46,10 +47,13 @@ function readNpy(bytes: Uint8Array): { shape: number[]; at(i: number): number | 
 }
 
 function npz(): Record<string, ReturnType<typeof readNpy>> {
-  const writer = npzWriter();
-  for (const record of samples) writer.add(record);
+  const scores = scoreArrays();
+  for (const record of samples) scores.add(record);
   return Object.fromEntries(
-    Object.entries(unzipSync(writer.bytes())).map(([name, bytes]) => [name.replace(/\.npy$/, ""), readNpy(bytes)]),
+    Object.entries(unzipSync(npzBytes(scores.arrays()))).map(([name, bytes]) => [
+      name.replace(/\.npy$/, ""),
+      readNpy(bytes),
+    ]),
   );
 }
 
