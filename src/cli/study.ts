@@ -19,7 +19,7 @@ import { circuitsStep, sweepStep } from "./study-sweep.ts";
 const fewRows: Readonly<Record<Task, number>> = { facial_expressions: 3, mit_states: 7, svo_probes: 15 };
 
 /** Samples on which defects are tried by default. */
-const fewSamples = 6;
+const fewSamples = 4;
 
 export const command: Command = {
   positionals: [],
