@@ -9,7 +9,8 @@ import { readRun } from "../patching/store.ts";
 import { type Command, wholeNumber } from "./command.ts";
 import { adapterLine, withModel } from "./open.ts";
 import { picturesBeside } from "./report.ts";
-import { headPositions, settingsFor, writeRun } from "./sweep.ts";
+import { writeRun } from "./sweep.ts";
+import { headPositions, settingsFor } from "./sweep-choice.ts";
 
 /** Samples by default, one task after the other in turn: a demo of a minute on two cores without a GPU. */
 const SAMPLES = 4;

@@ -29,7 +29,8 @@ import { sweepFacts } from "../patching/study-facts.ts";
 import { takeStep } from "../patching/study-stamp.ts";
 import { version } from "../version.ts";
 import { type Place, told } from "./study-place.ts";
-import { settingsFor, writeRun } from "./sweep.ts";
+import { writeRun } from "./sweep.ts";
+import { settingsFor } from "./sweep-choice.ts";
 
 const SIGMA = 2;
 const file = "defects/defects.json";

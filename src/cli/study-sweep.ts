@@ -15,7 +15,8 @@ import { type SweepFacts, sweepFacts } from "../patching/study-facts.ts";
 import { folderName, type Taken, takeStep } from "../patching/study-stamp.ts";
 import { version } from "../version.ts";
 import { knownTo, type Place, type StudyOptions, told } from "./study-place.ts";
-import { headPositions, settingsFor, writeRun } from "./sweep.ts";
+import { writeRun } from "./sweep.ts";
+import { headPositions, settingsFor } from "./sweep-choice.ts";
 
 /** Of the run the settings as they are stored: it may come from another machine. */
 export async function sweepStep(place: Place, prepared: Taken<Prepared>) {
