@@ -46,6 +46,7 @@ function modelEntries({ name, weights_sha256, config_sha256, tasks }: ModelStudy
 
 const statesText = (states: Readonly<Record<string, string>>): string =>
   Object.entries(states)
+    .sort(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1)))
     .map(([id, state]) => `${id} ${state}`)
     .join(", ");
 

@@ -11,7 +11,11 @@ import { heading, oneLine, span } from "./study-heads.ts";
 /** Names that the short table shows of a list. */
 const SHOWN = 6;
 
-const looks = "<style>.places td { text-align: left; white-space: normal; }</style>";
+const looks = `<style>
+.places td { text-align: left; white-space: normal; }
+.effects td:first-child, .effects td:nth-child(5), .effects td:nth-child(6) { min-width: 11em; }
+@media print { .effects td { min-width: 0 !important; } }
+</style>`;
 
 type Compared = Extract<DefectEffect, { circuits: unknown }>;
 
@@ -37,10 +41,10 @@ function modelParts(found: readonly DefectEffects[]): string[] {
       `The same ${samples} swept without defects, with each one alone and with all, in both corruptions: single heads at the answer’s token. A place is one task and corruption; in each, heads of ${sigma} standard deviations above the mean are important. ρ: rank correlation of all heads’ strengths with those of the corrected sweep, from the lowest place to the highest. So few samples show what a defect can do, not how often it does.`,
       "quiet",
     ),
-    table(
+    `<div class="effects">${table(
       ["What the original does", "Kind", "ρ", "Kept", "Lost", "New", "Largest change of a strength", "Rows lost"],
       idsOf(found).flatMap((id) => kinds.flatMap((kind, i) => shortRow(found, id, kind, i === 0))),
-    ),
+    )}</div>`,
     table(["Defect", "What the original does", "Seen here"], otherRows(found)),
     `${looks}<details class="places"><summary>Place by place</summary>${table(
       ["Task", "Corruption", "Kind", "Defect", "Column", "Samples", "ρ", "Kept", "Lost", "New", "Largest change"],
@@ -88,7 +92,7 @@ function names(places: readonly Place[], which: "lost" | "gained"): string {
   const counted = [...new Set(all)]
     .map((name) => ({ name, count: all.filter((one) => one === name).length }))
     .sort((a, b) => b.count - a.count)
-    .map(({ name, count }) => (count > 1 ? `${name} ×${count}` : name));
+    .map(({ name, count }) => (count > 1 ? `${name}\u00a0×${count}` : name));
   const more = counted.length - SHOWN;
   return counted.length === 0 ? "–" : `${counted.slice(0, SHOWN).join(", ")}${more > 0 ? `, ${more} more` : ""}`;
 }

@@ -8,6 +8,7 @@ const looks = `<style>
 .study { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 14px; align-items: start; }
 .study svg { width: 100%; height: auto; }
 .study [data-cell] { cursor: auto; }
+@media print { .study { grid-template-columns: repeat(3, 1fr); gap: 10px; } }
 </style>`;
 
 /** A row of tasks for each corruption. */

@@ -29,7 +29,7 @@ export function circuitMap(circuit: Circuit, column: Column, width: number, file
     grid,
     across: heads,
     axes: { x: "Head", y: "Layer" },
-    scale: { ...scale, caption: strengthName(column) },
+    scale: { ...scale, caption: `${strengthName(column)}${column === "logit_diff" ? " (logits)" : ""}` },
     width,
     file,
   });

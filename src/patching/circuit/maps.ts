@@ -1,6 +1,7 @@
 /** The maps of circuits.html, which say what a cell holds. */
 import type { Circuit, HeadScore } from "../circuit.ts";
 import { paragraph, section } from "../report/html.ts";
+import { howToPoint } from "../report/page.ts";
 import { short } from "../report/palette.ts";
 import { signed } from "../report/summary.ts";
 import { type Circuits, universalOf } from "./document.ts";
@@ -12,6 +13,7 @@ const width = 340;
 const looks = `<style>
 #circuits { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); gap: 18px; align-items: start; }
 #circuits svg { width: 100%; height: auto; }
+@media print { #circuits { grid-template-columns: repeat(3, 1fr); gap: 10px; } }
 #tip { white-space: pre-line; }
 .of { white-space: nowrap; }
 </style>`;
@@ -23,9 +25,10 @@ export function mapsSection({ circuits, universal, column }: Circuits): string {
     "Maps",
     looks,
     paragraph(
-      `Each cell is one head at ${circuits.every(({ token }) => token === "answer") ? "the correct answer’s token" : "the token that was swept"}: the ${strengthName(column)} over samples. Important heads are outlined. Point at a cell, tap it, or use the arrow keys.`,
+      `Each cell is one head at ${circuits.every(({ token }) => token === "answer") ? "the correct answer’s token" : "the token that was swept"}: the ${strengthName(column)} over samples. Important heads are outlined.`,
       "quiet",
     ),
+    howToPoint,
     `<div id="circuits">${circuits.map((circuit, i) => `<figure class="map" data-map="${i}" data-wide="${circuit.heads.length}">${circuitMap(circuit, column, width, false)}${numbers(circuit)}</figure>`).join("\n")}</div>`,
     '<div id="tip" role="status" hidden></div>',
     `<script type="application/json" id="cells">${JSON.stringify(cells).replaceAll("<", "\\u003c")}</script>\n<script>${tipScript}</script>`,

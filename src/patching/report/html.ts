@@ -28,7 +28,7 @@ export const section = (id: string, title: string, ...body: string[]): string =>
 /** Those that are not empty, with commas. */
 export const listed = (...parts: readonly string[]): string => parts.filter((part) => part !== "").join(", ");
 
-/** `1 sample`, `2 samples`, with thin groups of three digits. */
+/** `1 sample`, `2 samples`, with groups of three digits that no line break parts. */
 export const plural = (count: number, thing: string): string => `${whole(count)} ${thing}${count === 1 ? "" : "s"}`;
 
-export const whole = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, " ");
+export const whole = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");

@@ -25,6 +25,8 @@ export function page(title: string, subtitle: string, sections: readonly string[
   ].join("\n");
 }
 
+export const howToPoint = paragraph("Point at a cell, tap it, or use the arrow keys.", "quiet screen");
+
 const withoutScript = "<style>#choice, .maps { display: none } noscript svg { max-width: 100%; height: auto }</style>";
 
 /** All of them at once, for a page without scripts. */
@@ -58,10 +60,11 @@ export function mapsSection(runs: readonly RunTables[]): string {
     "maps",
     "Heat maps",
     paragraph(
-      "Each cell is a mean over samples of one patched value. Rows are the words of the prompt by their role, each at its last piece; n counts the samples that have the row. Point at a cell, tap it, or use the arrow keys." +
+      "Each cell is a mean over samples of one patched value. Rows are the words of the prompt by their role, each at its last piece; n counts the samples that have the row." +
         scales,
       "quiet",
     ),
+    howToPoint,
     `<form id="choice" aria-label="What the heat maps show">${[
       select("task", "Task"),
       select("mode", "Corruption"),

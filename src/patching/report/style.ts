@@ -113,17 +113,34 @@ dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
   dl div { grid-template-columns: 1fr; gap: 0; }
   table { font-size: 12px; }
   th, td { padding-right: 9px; }
-  th { white-space: normal; }
+  th, th.number { white-space: normal; }
+  .wide table:has(th:nth-child(6)) { min-width: 640px; }
   td:has(.bar) { padding: 0; }
   .bar { display: none; }
 }
 @media print {
   :root { --ground: #ffffff; --panel: #ffffff; --ink: #000000; --quiet: #444444; --line: #bbbbbb; --accent: #54278f; --note: #f4f0fa; --right: #1b6ca8; --wrong: #a8500a; --bad: #b2182b; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  form, nav, details, #tip { display: none !important; }
+  form, nav, details, #tip, .screen { display: none !important; }
   main { max-width: none; padding: 0; }
   section { margin-top: 24px; }
-  figure, tr { break-inside: avoid; }
-  h2, h3 { break-after: avoid; }
+  figure, tr, dl div, section > p { break-inside: avoid; }
+  h2, h3, section > .quiet { break-after: avoid; }
+  a[href]:not([href^="#"])::after { content: " (" attr(href) ")"; font-size: 0.8em; color: var(--quiet); overflow-wrap: anywhere; }
+  .wide { overflow: visible; background: none; }
+  table { font-size: 11px; }
+  th, td { padding: 3px 8px 3px 0; }
+  th, th.number { white-space: normal; }
+  .bar { display: none; }
+  td:has(.bar) { padding: 0; }
+  .maps, .maps > div { display: block; }
+  .maps > div { break-inside: avoid; margin-bottom: 14px; }
+  .many { grid-template-columns: 1fr 1fr; gap: 12px; }
+  .cards { grid-template-columns: repeat(3, 1fr); gap: 10px; }
+  .card { padding: 10px; }
+  .card h3, .prompt { font-size: 12px; line-height: 1.35; }
+  .card figcaption small { font-size: 8px; }
+  .card table { font-size: 9.5px; }
+  .card th, .card td { padding-right: 4px; }
 }
 `;
