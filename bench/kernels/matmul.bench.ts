@@ -1,4 +1,8 @@
-/** Tier D against the plain shared-memory kernel of tier B, and the formats, in turns: a busy machine slows all alike. */
+/**
+ * The adapter's own tier (D on software, A on GPUs with matrix units) against the plain shared-memory kernel of tier B, and
+ * the formats, in turns: a busy machine slows all alike.
+ */
+import { openGpu } from "#gpu";
 import type { Gpu, Tier } from "../../src/kernels/gpu.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
 import { emptyMatrix, type Format, writeRows } from "../../src/kernels/matrix.ts";
@@ -7,7 +11,9 @@ import { check, deviceTime, openBench, pattern } from "./device.ts";
 
 const ROUNDS = 5;
 const formats = ["float32", "float16", "nf4"] as const;
-const gpus = [await openBench("matmul", "D"), await openBench("matmul", "B")] as const;
+const own = await openGpu({ precision: "fast" });
+console.log(`matmul on ${own.info.name}, tier ${own.info.tier}`);
+const gpus = own.info.tier === "B" ? [own] : [own, await openBench("matmul", "B")];
 
 /** Words of a matrix of 1/2. */
 const halves: Readonly<Record<Format, (outputs: number, inputs: number) => Uint32Array>> = {
@@ -42,9 +48,10 @@ for (const [vectors, inputs, outputs] of [
   const rate = (milliseconds: number) =>
     `${milliseconds.toFixed(1)} ms ${((2 * vectors * inputs * outputs) / milliseconds / 1e6).toFixed(1)} GFLOP/s`;
   for (const format of formats) {
-    const [d, b] = [best(format, "D"), best(format, "B")];
+    const { tier } = own.info;
+    const [mine, b] = [best(format, tier), best(format, "B")];
     const name = `${vectors} x ${inputs} x ${outputs}, ${format}`;
-    const ratios = `D is ${(b / d).toFixed(1)} times as fast, ${(best("float16", "D") / d).toFixed(2)} times float16`;
-    console.log(`  ${name.padEnd(28)} D ${rate(d)}   B ${rate(b)}   ${ratios}`);
+    const ratios = `${tier} is ${(b / mine).toFixed(1)} times as fast, ${(best("float16", tier) / mine).toFixed(2)} times float16`;
+    console.log(`  ${name.padEnd(28)} ${tier} ${rate(mine)}   B ${rate(b)}   ${ratios}`);
   }
 }
