@@ -54,8 +54,10 @@ function removeStale(path: string, found: string): void {
 
 function refusal(folder: string, path: string, writer: Writer): string {
   const { pid, host, started } = writer;
-  const held = `${folder}: process ${pid} on ${host} has been writing to this run since ${started}`;
-  return isHere(writer)
-    ? `${held}; wait for it, stop it, or choose another folder`
-    : `${held}; wait for it, choose another folder, or delete ${path} if that process no longer runs`;
+  if (isHere(writer))
+    return `${folder}: process ${pid} on ${host} has been writing to it since ${started}; wait for it, stop it, or choose another folder`;
+  return (
+    `${folder}: process ${pid} on ${host} took the lock at ${started}, and only there can be seen whether it still runs; ` +
+    `if it does not, delete ${path} and give the same command again; if it does, wait for it or choose another folder`
+  );
 }

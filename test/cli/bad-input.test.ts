@@ -282,9 +282,7 @@ describe("processes", () => {
     const unlock = await takeLock(out);
     const held = await notice(sweepArgs(out));
     unlock();
-    expect(held.stderr).toMatch(
-      /process \d+ on .* has been writing to this run since .*; wait for it, stop it, or choose/,
-    );
+    expect(held.stderr).toMatch(/process \d+ on .* has been writing to it since .*; wait for it, stop it, or choose/);
     expect(held.stderr).not.toContain("    at ");
     expect([held.code, held.stdout]).toEqual([2, ""]);
 
