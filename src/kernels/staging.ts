@@ -3,15 +3,15 @@
 interface Slot {
   readonly buffer: GPUBuffer;
   /** When the host may fill it again. */
-  free: Promise<void>;
+  readonly free: Promise<void>;
 }
 
 const SLOTS = 2;
 
 export class Staging {
   readonly #device: GPUDevice;
+  /** Those that nobody fills, the longest unused first. */
   #slots: Slot[] = [];
-  #turn = 0;
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -23,31 +23,34 @@ export class Staging {
     fill: (into: Uint8Array) => Promise<void>,
     copy: (encoder: GPUCommandEncoder, from: GPUBuffer) => void,
   ): Promise<void> {
-    const slot = await this.#slot(bytes);
-    await fill(new Uint8Array(slot.buffer.getMappedRange(0, bytes)));
-    slot.buffer.unmap();
+    const buffer = await this.#take(bytes);
+    try {
+      await fill(new Uint8Array(buffer.getMappedRange(0, bytes)));
+    } catch (error) {
+      buffer.destroy(); // a range cannot be mapped twice
+      throw error;
+    }
+    buffer.unmap();
     const encoder = this.#device.createCommandEncoder();
-    copy(encoder, slot.buffer);
+    copy(encoder, buffer);
     this.#device.queue.submit([encoder.finish()]);
-    slot.free = slot.buffer.mapAsync(GPUMapMode.WRITE);
-    slot.free.catch(() => {}); // a device that was closed meanwhile; who waits for it is told
+    const free = buffer.mapAsync(GPUMapMode.WRITE);
+    free.catch(() => {}); // a device that was closed meanwhile; who waits for it is told
+    this.#slots.push({ buffer, free });
   }
 
-  async #slot(bytes: number): Promise<Slot> {
-    this.#turn = (this.#turn + 1) % SLOTS;
-    const known = this.#slots[this.#turn];
-    await known?.free;
-    if (known && known.buffer.size >= bytes) return known;
-    known?.buffer.destroy();
+  /** A mapped buffer of at least so many bytes. */
+  async #take(bytes: number): Promise<GPUBuffer> {
+    const slot = this.#slots.length < SLOTS ? undefined : this.#slots.shift();
+    await slot?.free;
+    if (slot && slot.buffer.size >= bytes) return slot.buffer;
+    slot?.buffer.destroy();
     const usage = GPUBufferUsage.MAP_WRITE | GPUBufferUsage.COPY_SRC;
-    const buffer = this.#device.createBuffer({ size: bytes, usage, mappedAtCreation: true });
-    const slot = { buffer, free: Promise.resolve() };
-    this.#slots[this.#turn] = slot;
-    return slot;
+    return this.#device.createBuffer({ size: bytes, usage, mappedAtCreation: true });
   }
 
   async release(): Promise<void> {
-    const slots = this.#slots.filter((slot) => slot !== undefined);
+    const slots = this.#slots;
     this.#slots = [];
     await Promise.all(slots.map(({ free }) => free));
     for (const { buffer } of slots) buffer.destroy();

@@ -35,6 +35,19 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     }
   });
 
+  test("bytes that cannot be read leave the way free for others", async () => {
+    const { memory } = gpu.keep(gpu.tensor("streamed", [64]));
+    const bytes = new Uint8Array(noise(64).buffer);
+    const stream = (read: (into: Uint8Array) => Promise<void>) => gpu.stream({ memory, offset: 0 }, 256, read);
+    for (let i = 0; i < 4; i++) {
+      await expect(stream(() => Promise.reject(new Error("disk")))).rejects.toThrow("disk");
+      await stream(async (into) => into.set(bytes));
+    }
+    const streamed = { label: "streamed", shape: [64], memory };
+    expect(await gpu.read(streamed)).toEqual(noise(64));
+    gpu.release(streamed);
+  });
+
   test("a frame gives back what it took, but not its result", async () => {
     const kept = gpu.frame(() => {
       gpu.tensor("lost", [1000]);
