@@ -30,7 +30,7 @@ const twofold: Readonly<Record<string, readonly string[]>> = {
 
 function kernel(name: string): string {
   const text = read(`${name}.wgsl`);
-  const library = Object.keys(twofold).find((library) => text.includes(`// use ${library}.wgsl`));
+  const library = Object.keys(twofold).find((one) => text.includes(`// use ${one}.wgsl`));
   const forms = library === undefined ? [null] : twofold[library]!;
   const code = Object.fromEntries(forms.map((form) => [form ?? "plain", directives(assemble(`${name}.wgsl`, form))]));
   const source = Object.values(code)[0]!;

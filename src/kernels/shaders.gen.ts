@@ -2415,24 +2415,25 @@ fn store(row: u32, first: u32, value: vec4f) {
 // use lib/weight-rows.wgsl
 // use lib/half.wgsl
 
-fn row_texels() -> u32 { return (params.k + 7u) / 8u; }
-
-// The texel with input k of a lane's first output.
-fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / 8u, place.y); }
+const TEXEL_INPUTS = 8u;
 
 fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
 
 // Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
 // A matrix of more rows than a texture is high goes on to the right.
 //
-// The kernel brings weight, params and \`row_texels\`.
+// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
 
 // The first texel of a lane's first output; its other three outputs lie below it.
 fn place_of(texel: u32) -> vec2u {
   let height = textureDimensions(weight).y;
   let first = 4u * texel;
-  return vec2u(first / height * row_texels(), first % height);
+  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
+  return vec2u(first / height * row_texels, first % height);
 }
+
+// The texel with input k of the first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
 
 // Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
 // that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
@@ -2763,24 +2764,25 @@ fn store(row: u32, first: u32, value: vec4f) {
 //
 // use lib/weight-rows.wgsl
 
-fn row_texels() -> u32 { return (params.k + 3u) / 4u; }
-
-// The texel with input k of a lane's first output.
-fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / 4u, place.y); }
+const TEXEL_INPUTS = 4u;
 
 fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
 
 // Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
 // A matrix of more rows than a texture is high goes on to the right.
 //
-// The kernel brings weight, params and \`row_texels\`.
+// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
 
 // The first texel of a lane's first output; its other three outputs lie below it.
 fn place_of(texel: u32) -> vec2u {
   let height = textureDimensions(weight).y;
   let first = 4u * texel;
-  return vec2u(first / height * row_texels(), first % height);
+  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
+  return vec2u(first / height * row_texels, first % height);
 }
+
+// The texel with input k of the first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
@@ -3148,24 +3150,25 @@ fn store(row: u32, first: u32, value: vec4f) {
 // use lib/weight-rows.wgsl
 // use lib/half.wgsl
 
-fn row_texels() -> u32 { return (params.k + 7u) / 8u; }
-
-// The texel with input k of a lane's first output.
-fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / 8u, place.y); }
+const TEXEL_INPUTS = 8u;
 
 fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
 
 // Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
 // A matrix of more rows than a texture is high goes on to the right.
 //
-// The kernel brings weight, params and \`row_texels\`.
+// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
 
 // The first texel of a lane's first output; its other three outputs lie below it.
 fn place_of(texel: u32) -> vec2u {
   let height = textureDimensions(weight).y;
   let first = 4u * texel;
-  return vec2u(first / height * row_texels(), first % height);
+  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
+  return vec2u(first / height * row_texels, first % height);
 }
+
+// The texel with input k of the first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
 
 // Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
 // that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
@@ -3955,24 +3958,25 @@ fn store(row: u32, first: u32, value: vec4f) {
 //
 // use lib/weight-rows.wgsl
 
-fn row_texels() -> u32 { return (params.k + 3u) / 4u; }
-
-// The texel with input k of a lane's first output.
-fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / 4u, place.y); }
+const TEXEL_INPUTS = 4u;
 
 fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
 
 // Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
 // A matrix of more rows than a texture is high goes on to the right.
 //
-// The kernel brings weight, params and \`row_texels\`.
+// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
 
 // The first texel of a lane's first output; its other three outputs lie below it.
 fn place_of(texel: u32) -> vec2u {
   let height = textureDimensions(weight).y;
   let first = 4u * texel;
-  return vec2u(first / height * row_texels(), first % height);
+  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
+  return vec2u(first / height * row_texels, first % height);
 }
+
+// The texel with input k of the first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
