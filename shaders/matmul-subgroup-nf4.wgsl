@@ -12,6 +12,7 @@
 
 override SG: u32;
 override RAGGED: bool;
+override HALF: bool;
 
 struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
@@ -43,7 +44,9 @@ fn code_texel(texel: u32, k: u32) -> vec4u {
 }
 
 fn scale_texel(texel: u32, output: u32, k: u32) -> vec4f {
-  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, nf4_scale_word(params.k, 4u * texel + output, within(k))), 0));
+  let block = nf4_block(params.k, 4u * texel + output, within(k));
+  let words = textureLoad(weight, vec2u(texel, nf4_scale_word(params.k, block)), 0);
+  return vec4f(nf4_scale(words.x, block), nf4_scale(words.y, block), nf4_scale(words.z, block), nf4_scale(words.w, block));
 }
 
 // Scales of four neighbouring outputs for input k: one texel, unless the outputs' rows begin within blocks.

@@ -10,7 +10,7 @@ import { nf4Rows } from "../../src/models/nf4.ts";
 import { check, deviceTime, openBench, pattern } from "./device.ts";
 
 const ROUNDS = 5;
-const formats = ["float32", "float16", "nf4"] as const;
+const formats = ["float32", "float16", "nf4", "nf4-half"] as const;
 const own = await openGpu({ precision: "fast" });
 console.log(`matmul on ${own.info.name}, tier ${own.info.tier}`);
 const gpus = own.info.tier === "B" ? [own] : [own, await openBench("matmul", "B")];
@@ -19,7 +19,8 @@ const gpus = own.info.tier === "B" ? [own] : [own, await openBench("matmul", "B"
 const halves: Readonly<Record<Format, (outputs: number, inputs: number) => Uint32Array>> = {
   float32: (outputs, inputs) => new Uint32Array(outputs * inputs).fill(0x3f00_0000),
   float16: (outputs, inputs) => new Uint32Array((outputs * inputs) / 2).fill(0x3800_3800),
-  nf4: (outputs, inputs) => nf4Rows("weight", inputs, new Float32Array(outputs * inputs).fill(0.5)),
+  nf4: (outputs, inputs) => nf4Rows("weight", "nf4", inputs, new Float32Array(outputs * inputs).fill(0.5)),
+  "nf4-half": (outputs, inputs) => nf4Rows("weight", "nf4-half", inputs, new Float32Array(outputs * inputs).fill(0.5)),
 };
 
 /** x W^T where every weight is 1/2 and x repeats -3 .. 3. */

@@ -2,7 +2,10 @@
 // the row-major matrix, so a row may begin within one.
 //
 // A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
-// that it touches. Code and scale of an input are found within the row.
+// that it touches, float32, or float16 two to a word (HALF): the largest of float16 weights is one of them. Code and
+// scale of an input are found within the row. The kernel brings HALF.
+//
+// use lib/half.wgsl
 
 const NF4_BLOCK = 64u;
 const NF4_LEVELS = array<f32, 16>(
@@ -15,11 +18,17 @@ const NF4_LEVELS = array<f32, 16>(
 // Words of a row.
 fn nf4_words(inputs: u32) -> u32 {
   let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
-  return (inputs + 7u) / 8u + (inputs + 63u) / NF4_BLOCK + ragged;
+  return nf4_scale_word(inputs, (inputs + 63u) / NF4_BLOCK + ragged + select(0u, 1u, HALF));
 }
 
-// The word with the codes of an input, and those with scales after it.
+// The word with the codes of an input.
 fn nf4_word(k: u32) -> u32 { return k / 8u; }
-fn nf4_scale_word(inputs: u32, row: u32, k: u32) -> u32 {
-  return (inputs + 7u) / 8u + ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK;
+
+// The block of an input, counted within its row; the word with the block's scale, and the scale.
+fn nf4_block(inputs: u32, row: u32, k: u32) -> u32 { return ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK; }
+fn nf4_scale_word(inputs: u32, block: u32) -> u32 { return (inputs + 7u) / 8u + select(block, block / 2u, HALF); }
+fn nf4_scale(word: u32, block: u32) -> f32 {
+  if (!HALF) { return bitcast<f32>(word); }
+  let pair = open_half(word);
+  return select(pair.x, pair.y, block % 2u == 1u);
 }

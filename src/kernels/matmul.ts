@@ -2,7 +2,7 @@
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
 import { K_BLOCK, ROWS } from "./group.ts";
-import { type Matrix, NF4_BLOCK } from "./matrix.ts";
+import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import {
   matmulMatrix,
   matmul as matmulShader,
@@ -32,12 +32,13 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
   const common = { x: x.memory, bias: (bias ?? x).memory, y: y.memory };
   if (weight.texture) {
     const SG = gpu.info.subgroupSize;
-    const strips = SG === 8 && weight.format !== "nf4"; // faster with 8 lanes, slower with 4
+    const nf4 = isNf4(weight.format);
+    const strips = SG === 8 && !nf4; // faster with 8 lanes, slower with 4
     const tiles = Math.ceil(vectors / (strips ? STRIP_ROWS : ROWS)) * Math.ceil(Math.ceil(outputs / 4) / SG);
     const bindings = { ...common, weight: weight.texture };
     const params = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined) };
-    const overrides = { SG, RAGGED: inputs % (weight.format === "nf4" ? NF4_BLOCK : K_BLOCK) !== 0 };
-    if (weight.format === "nf4") gpu.run(matmulSubgroupNf4, overrides, bindings, params, tiles);
+    const overrides = { SG, RAGGED: inputs % (nf4 ? NF4_BLOCK : K_BLOCK) !== 0 };
+    if (nf4) gpu.run(matmulSubgroupNf4, { ...overrides, ...halfOverrides(gpu, weight) }, bindings, params, tiles);
     else if (weight.format === "float32")
       gpu.run(strips ? matmulStrips : matmulSubgroup, overrides, bindings, params, tiles);
     else
@@ -50,12 +51,17 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
       );
   } else {
     const tiles = Math.ceil(vectors / 64) * Math.ceil(outputs / 64);
-    const forms = { HALF: weight.format === "float16", NF4: weight.format === "nf4", ...halfOverride(gpu) };
+    const forms = { NF4: isNf4(weight.format), ...halfOverrides(gpu, weight) };
     const overrides = { K: inputs, BIAS: bias !== undefined, ...forms };
     const bindings = { ...common, weight: weight.memory! };
     gpu.run(gpu.info.tier === "A" ? matmulMatrix : matmulShader, overrides, bindings, { vectors, n: outputs }, tiles);
   }
   return y;
 }
+
+const halfOverrides = (gpu: Gpu, { format }: Matrix) => ({
+  HALF: format === "float16" || format === "nf4-half",
+  ...halfOverride(gpu),
+});
 
 export const halfOverride = (gpu: Gpu) => ({ HALF_FLUSHES: gpu.info.halfFlushes });

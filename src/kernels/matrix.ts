@@ -7,8 +7,14 @@ import type { Gpu, Texels } from "./gpu.ts";
 import { weightTexture } from "./shaders.gen.ts";
 import type { Memory, TextureMemory } from "./tensor.ts";
 
-/** How the numbers of a matrix lie on the device: one, two, or eight with their scales to a word. */
-export type Format = "float32" | "float16" | "nf4";
+/**
+ * How the numbers of a matrix lie on the device: one, two, or eight to a word. NF4 has scales in float32, or in float16
+ * (`nf4-half`), where nothing is lost if the weights were float16.
+ */
+export type Format = "float32" | "float16" | Nf4;
+export type Nf4 = "nf4" | "nf4-half";
+
+export const isNf4 = (format: Format): format is Nf4 => format === "nf4" || format === "nf4-half";
 
 /** A weight matrix [outputs, inputs] on the device. */
 export interface Matrix {
@@ -28,7 +34,8 @@ export function rowWords(format: Format, inputs: number): number {
   if (format === "float32") return inputs;
   if (format === "float16") return inputs / 2;
   const ragged = inputs % NF4_BLOCK === 0 ? 0 : 1;
-  return Math.ceil(inputs / 8) + Math.ceil(inputs / NF4_BLOCK) + ragged;
+  const scales = Math.ceil(inputs / NF4_BLOCK) + ragged;
+  return Math.ceil(inputs / 8) + Math.ceil(format === "nf4-half" ? scales / 2 : scales);
 }
 
 const TEXEL_WORDS = 4;
@@ -40,7 +47,7 @@ export function emptyMatrix(gpu: Gpu, label: string, outputs: number, inputs: nu
   const words = rowWords(format, inputs);
   const shape = { label, outputs, inputs, format };
   if (gpu.info.tier !== "D") return { ...shape, memory: gpu.keep(gpu.tensor(label, [outputs, words])).memory };
-  if (format === "nf4") return { ...shape, texture: gpu.texture(label, Math.ceil(outputs / 4), words) };
+  if (isNf4(format)) return { ...shape, texture: gpu.texture(label, Math.ceil(outputs / 4), words) };
   const height = rowsBelow(gpu, shape);
   return {
     ...shape,
@@ -85,7 +92,7 @@ export function writeRows(gpu: Gpu, matrix: Matrix, firstRow: number, words: Uin
   const own = rowWords(matrix.format, matrix.inputs);
   const count = words.length / own;
   if (matrix.memory) gpu.write(matrix.memory, firstRow * own * 4, words);
-  else if (matrix.format === "nf4") writeColumns(gpu, matrix, firstRow, count, words);
+  else if (isNf4(matrix.format)) writeColumns(gpu, matrix, firstRow, count, words);
   else {
     let done = 0;
     for (const texels of rectangles(gpu, matrix, firstRow, count)) {
@@ -120,7 +127,7 @@ const COPY_BYTES = 256;
 
 /** Can the matrix take the bytes of a checkpoint as they are? Else its rows are made ready on the host (`writeRows`). */
 export const takesBytes = (matrix: Matrix): boolean =>
-  matrix.format !== "nf4" && (!matrix.texture || (4 * rowWords(matrix.format, matrix.inputs)) % COPY_BYTES === 0);
+  !isNf4(matrix.format) && (!matrix.texture || (4 * rowWords(matrix.format, matrix.inputs)) % COPY_BYTES === 0);
 
 /** As `writeRows`, with bytes that `read` puts right into memory that the device copies from. */
 export async function streamRows(

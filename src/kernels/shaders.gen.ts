@@ -1859,16 +1859,17 @@ fn put(sums: ptr<function, Sums>, part: u32, at: u32, lane: u32) {
   }
 }
 
-// A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4. The kernel brings weight, K, HALF, NF4.
+// A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
+// brings weight, K, HALF, NF4.
 //
-// use lib/half.wgsl
 // use lib/nf4.wgsl
 
 fn weight_at(row: u32, k: u32) -> f32 {
   if (NF4) {
     let start = row * nf4_words(K);
     let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
-    return level * bitcast<f32>(weight[start + nf4_scale_word(K, row, k)]);
+    let block = nf4_block(K, row, k);
+    return level * nf4_scale(weight[start + nf4_scale_word(K, block)], block);
   }
   let at = row * K + k;
   if (HALF) {
@@ -1876,6 +1877,41 @@ fn weight_at(row: u32, k: u32) -> f32 {
     return select(pair.x, pair.y, at % 2u == 1u);
   }
   return bitcast<f32>(weight[at]);
+}
+
+// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
+// the row-major matrix, so a row may begin within one.
+//
+// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
+// that it touches, float32, or float16 two to a word (HALF): the largest of float16 weights is one of them. Code and
+// scale of an input are found within the row. The kernel brings HALF.
+//
+// use lib/half.wgsl
+
+const NF4_BLOCK = 64u;
+const NF4_LEVELS = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+);
+
+// Words of a row.
+fn nf4_words(inputs: u32) -> u32 {
+  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
+  return nf4_scale_word(inputs, (inputs + 63u) / NF4_BLOCK + ragged + select(0u, 1u, HALF));
+}
+
+// The word with the codes of an input.
+fn nf4_word(k: u32) -> u32 { return k / 8u; }
+
+// The block of an input, counted within its row; the word with the block's scale, and the scale.
+fn nf4_block(inputs: u32, row: u32, k: u32) -> u32 { return ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK; }
+fn nf4_scale_word(inputs: u32, block: u32) -> u32 { return (inputs + 7u) / 8u + select(block, block / 2u, HALF); }
+fn nf4_scale(word: u32, block: u32) -> f32 {
+  if (!HALF) { return bitcast<f32>(word); }
+  let pair = open_half(word);
+  return select(pair.x, pair.y, block % 2u == 1u);
 }
 
 // Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
@@ -1889,32 +1925,6 @@ fn open_half(bits: u32) -> vec2f {
   let h = vec2u(bits & 0xffffu, bits >> 16u);
   let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
-}
-
-// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
-// the row-major matrix, so a row may begin within one.
-//
-// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
-// that it touches. Code and scale of an input are found within the row.
-
-const NF4_BLOCK = 64u;
-const NF4_LEVELS = array<f32, 16>(
-  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
-  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
-  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
-  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
-);
-
-// Words of a row.
-fn nf4_words(inputs: u32) -> u32 {
-  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
-  return (inputs + 7u) / 8u + (inputs + 63u) / NF4_BLOCK + ragged;
-}
-
-// The word with the codes of an input, and those with scales after it.
-fn nf4_word(k: u32) -> u32 { return k / 8u; }
-fn nf4_scale_word(inputs: u32, row: u32, k: u32) -> u32 {
-  return (inputs + 7u) / 8u + ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK;
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -2035,16 +2045,17 @@ fn put(sums: ptr<function, Sums>, part: u32, at: u32, lane: u32) {
   for (var i = 0u; i < 8u; i++) { results[at + lane % 32u + 32u * i] = (*sums)[8u * part + i]; }
 }
 
-// A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4. The kernel brings weight, K, HALF, NF4.
+// A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
+// brings weight, K, HALF, NF4.
 //
-// use lib/half.wgsl
 // use lib/nf4.wgsl
 
 fn weight_at(row: u32, k: u32) -> f32 {
   if (NF4) {
     let start = row * nf4_words(K);
     let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
-    return level * bitcast<f32>(weight[start + nf4_scale_word(K, row, k)]);
+    let block = nf4_block(K, row, k);
+    return level * nf4_scale(weight[start + nf4_scale_word(K, block)], block);
   }
   let at = row * K + k;
   if (HALF) {
@@ -2052,6 +2063,41 @@ fn weight_at(row: u32, k: u32) -> f32 {
     return select(pair.x, pair.y, at % 2u == 1u);
   }
   return bitcast<f32>(weight[at]);
+}
+
+// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
+// the row-major matrix, so a row may begin within one.
+//
+// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
+// that it touches, float32, or float16 two to a word (HALF): the largest of float16 weights is one of them. Code and
+// scale of an input are found within the row. The kernel brings HALF.
+//
+// use lib/half.wgsl
+
+const NF4_BLOCK = 64u;
+const NF4_LEVELS = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+);
+
+// Words of a row.
+fn nf4_words(inputs: u32) -> u32 {
+  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
+  return nf4_scale_word(inputs, (inputs + 63u) / NF4_BLOCK + ragged + select(0u, 1u, HALF));
+}
+
+// The word with the codes of an input.
+fn nf4_word(k: u32) -> u32 { return k / 8u; }
+
+// The block of an input, counted within its row; the word with the block's scale, and the scale.
+fn nf4_block(inputs: u32, row: u32, k: u32) -> u32 { return ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK; }
+fn nf4_scale_word(inputs: u32, block: u32) -> u32 { return (inputs + 7u) / 8u + select(block, block / 2u, HALF); }
+fn nf4_scale(word: u32, block: u32) -> f32 {
+  if (!HALF) { return bitcast<f32>(word); }
+  let pair = open_half(word);
+  return select(pair.x, pair.y, block % 2u == 1u);
 }
 
 // Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
@@ -2065,32 +2111,6 @@ fn open_half(bits: u32) -> vec2f {
   let h = vec2u(bits & 0xffffu, bits >> 16u);
   let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
-}
-
-// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
-// the row-major matrix, so a row may begin within one.
-//
-// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
-// that it touches. Code and scale of an input are found within the row.
-
-const NF4_BLOCK = 64u;
-const NF4_LEVELS = array<f32, 16>(
-  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
-  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
-  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
-  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
-);
-
-// Words of a row.
-fn nf4_words(inputs: u32) -> u32 {
-  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
-  return (inputs + 7u) / 8u + (inputs + 63u) / NF4_BLOCK + ragged;
-}
-
-// The word with the codes of an input, and those with scales after it.
-fn nf4_word(k: u32) -> u32 { return k / 8u; }
-fn nf4_scale_word(inputs: u32, row: u32, k: u32) -> u32 {
-  return (inputs + 7u) / 8u + ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK;
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -3197,7 +3217,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-subgroup-nf4.wgsl */
-export const matmulSubgroupNf4: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulSubgroupNf4: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-subgroup-nf4",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
@@ -3218,6 +3238,7 @@ requires immediate_address_space;
 
 override SG: u32;
 override RAGGED: bool;
+override HALF: bool;
 
 struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
@@ -3249,7 +3270,9 @@ fn code_texel(texel: u32, k: u32) -> vec4u {
 }
 
 fn scale_texel(texel: u32, output: u32, k: u32) -> vec4f {
-  return bitcast<vec4f>(textureLoad(weight, vec2u(texel, nf4_scale_word(params.k, 4u * texel + output, within(k))), 0));
+  let block = nf4_block(params.k, 4u * texel + output, within(k));
+  let words = textureLoad(weight, vec2u(texel, nf4_scale_word(params.k, block)), 0);
+  return vec4f(nf4_scale(words.x, block), nf4_scale(words.y, block), nf4_scale(words.z, block), nf4_scale(words.w, block));
 }
 
 // Scales of four neighbouring outputs for input k: one texel, unless the outputs' rows begin within blocks.
@@ -3593,7 +3616,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 // the row-major matrix, so a row may begin within one.
 //
 // A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
-// that it touches. Code and scale of an input are found within the row.
+// that it touches, float32, or float16 two to a word (HALF): the largest of float16 weights is one of them. Code and
+// scale of an input are found within the row. The kernel brings HALF.
+//
+// use lib/half.wgsl
 
 const NF4_BLOCK = 64u;
 const NF4_LEVELS = array<f32, 16>(
@@ -3606,13 +3632,32 @@ const NF4_LEVELS = array<f32, 16>(
 // Words of a row.
 fn nf4_words(inputs: u32) -> u32 {
   let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
-  return (inputs + 7u) / 8u + (inputs + 63u) / NF4_BLOCK + ragged;
+  return nf4_scale_word(inputs, (inputs + 63u) / NF4_BLOCK + ragged + select(0u, 1u, HALF));
 }
 
-// The word with the codes of an input, and those with scales after it.
+// The word with the codes of an input.
 fn nf4_word(k: u32) -> u32 { return k / 8u; }
-fn nf4_scale_word(inputs: u32, row: u32, k: u32) -> u32 {
-  return (inputs + 7u) / 8u + ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK;
+
+// The block of an input, counted within its row; the word with the block's scale, and the scale.
+fn nf4_block(inputs: u32, row: u32, k: u32) -> u32 { return ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK; }
+fn nf4_scale_word(inputs: u32, block: u32) -> u32 { return (inputs + 7u) / 8u + select(block, block / 2u, HALF); }
+fn nf4_scale(word: u32, block: u32) -> f32 {
+  if (!HALF) { return bitcast<f32>(word); }
+  let pair = open_half(word);
+  return select(pair.x, pair.y, block % 2u == 1u);
+}
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
 }
 `,
   },
@@ -4071,16 +4116,17 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4. The kernel brings weight, K, HALF, NF4.
+// A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
+// brings weight, K, HALF, NF4.
 //
-// use lib/half.wgsl
 // use lib/nf4.wgsl
 
 fn weight_at(row: u32, k: u32) -> f32 {
   if (NF4) {
     let start = row * nf4_words(K);
     let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
-    return level * bitcast<f32>(weight[start + nf4_scale_word(K, row, k)]);
+    let block = nf4_block(K, row, k);
+    return level * nf4_scale(weight[start + nf4_scale_word(K, block)], block);
   }
   let at = row * K + k;
   if (HALF) {
@@ -4088,6 +4134,41 @@ fn weight_at(row: u32, k: u32) -> f32 {
     return select(pair.x, pair.y, at % 2u == 1u);
   }
   return bitcast<f32>(weight[at]);
+}
+
+// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
+// the row-major matrix, so a row may begin within one.
+//
+// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
+// that it touches, float32, or float16 two to a word (HALF): the largest of float16 weights is one of them. Code and
+// scale of an input are found within the row. The kernel brings HALF.
+//
+// use lib/half.wgsl
+
+const NF4_BLOCK = 64u;
+const NF4_LEVELS = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+);
+
+// Words of a row.
+fn nf4_words(inputs: u32) -> u32 {
+  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
+  return nf4_scale_word(inputs, (inputs + 63u) / NF4_BLOCK + ragged + select(0u, 1u, HALF));
+}
+
+// The word with the codes of an input.
+fn nf4_word(k: u32) -> u32 { return k / 8u; }
+
+// The block of an input, counted within its row; the word with the block's scale, and the scale.
+fn nf4_block(inputs: u32, row: u32, k: u32) -> u32 { return ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK; }
+fn nf4_scale_word(inputs: u32, block: u32) -> u32 { return (inputs + 7u) / 8u + select(block, block / 2u, HALF); }
+fn nf4_scale(word: u32, block: u32) -> f32 {
+  if (!HALF) { return bitcast<f32>(word); }
+  let pair = open_half(word);
+  return select(pair.x, pair.y, block % 2u == 1u);
 }
 
 // Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
@@ -4101,32 +4182,6 @@ fn open_half(bits: u32) -> vec2f {
   let h = vec2u(bits & 0xffffu, bits >> 16u);
   let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
-}
-
-// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
-// the row-major matrix, so a row may begin within one.
-//
-// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
-// that it touches. Code and scale of an input are found within the row.
-
-const NF4_BLOCK = 64u;
-const NF4_LEVELS = array<f32, 16>(
-  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
-  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
-  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
-  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
-);
-
-// Words of a row.
-fn nf4_words(inputs: u32) -> u32 {
-  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
-  return (inputs + 7u) / 8u + (inputs + 63u) / NF4_BLOCK + ragged;
-}
-
-// The word with the codes of an input, and those with scales after it.
-fn nf4_word(k: u32) -> u32 { return k / 8u; }
-fn nf4_scale_word(inputs: u32, row: u32, k: u32) -> u32 {
-  return (inputs + 7u) / 8u + ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK;
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.

@@ -4,6 +4,7 @@ import type { Gpu } from "../kernels/gpu.ts";
 import {
   emptyMatrix,
   type Format,
+  isNf4,
   type Matrix,
   NF4_BLOCK,
   streamRows,
@@ -26,7 +27,7 @@ export interface Found {
 
 /** Pairs of float16 numbers share a word, so an odd width is widened. */
 export function formatOf({ form, shape }: Wanted, { dtype }: TensorInfo, quantized: boolean): Format {
-  if (form === "matrix" && quantized) return "nf4";
+  if (form === "matrix" && quantized) return dtype === "F16" ? "nf4-half" : "nf4";
   return form !== "vector" && dtype === "F16" && shape.at(-1)! % 2 === 0 ? "float16" : "float32";
 }
 
@@ -43,7 +44,7 @@ async function loadMatrix(gpu: Gpu, checkpoint: Checkpoint, { want, info, format
   const rowBytes = info.bytes / outputs;
   const asStored = takesBytes(matrix) && storedAs(info, format);
   const read = (row: number, into: Uint8Array) => checkpoint.readInto(info.name, row * rowBytes, into);
-  const unit = format === "nf4" ? NF4_BLOCK : 4; // so many rows begin with a block, whatever their length
+  const unit = isNf4(format) ? NF4_BLOCK : 4; // so many rows begin with a block, whatever their length
   const step = Math.max(unit, Math.floor(PIECE / rowBytes / unit) * unit);
   for (let row = 0; row < outputs; row += step) {
     const count = Math.min(step, outputs - row);
@@ -53,7 +54,7 @@ async function loadMatrix(gpu: Gpu, checkpoint: Checkpoint, { want, info, format
     }
     const bytes = await checkpoint.readRange(info.name, row * rowBytes, count * rowBytes);
     const words = deviceWords(bytes, info, format === "float16");
-    writeRows(gpu, matrix, row, format === "nf4" ? nf4Rows(name, inputs, asFloats(words)) : words);
+    writeRows(gpu, matrix, row, isNf4(format) ? nf4Rows(name, format, inputs, asFloats(words)) : words);
   }
   return matrix;
 }

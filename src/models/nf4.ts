@@ -1,9 +1,11 @@
 /**
  * NF4, as bitsandbytes makes it (`bnb_4bit_quant_type="nf4"`, no double quantisation): a weight is a code for one of 16
- * levels, and each block of 64 has a float32 that scales them, its largest magnitude.
+ * levels, and each block of 64 has a float32 that scales them, its largest magnitude. Of float16 weights the largest is
+ * a float16, and kept as one.
  */
-import { NF4_BLOCK, rowWords } from "../kernels/matrix.ts";
+import { NF4_BLOCK, type Nf4, rowWords } from "../kernels/matrix.ts";
 import { UserError } from "./errors.ts";
+import { floatToHalf } from "./half.ts";
 
 /** What a checkpoint may be turned into at load. */
 export const quantizations = ["nf4"] as const;
@@ -60,25 +62,33 @@ export function quantizeBlocks(values: Float32Array): { codes: Uint8Array; scale
 }
 
 /**
- * Rows of a matrix in the words that matmul reads; the first begins with a block.
+ * Rows of a matrix in the words that matmul reads; the first begins with a block. `nf4-half` is for values that were
+ * float16.
  * @throws UserError if a weight is not finite
  */
-export function nf4Rows(label: string, inputs: number, values: Float32Array): Uint32Array {
+export function nf4Rows(label: string, format: Nf4, inputs: number, values: Float32Array): Uint32Array {
   const { codes, scales } = quantizeBlocks(values);
   if (!scales.every(Number.isFinite)) {
     throw new UserError(
       `nf4: ${label} has a weight that is no finite number, which NF4 cannot hold; is the file whole?`,
     );
   }
-  const width = rowWords("nf4", inputs);
+  const width = rowWords(format, inputs);
   const codeWords = Math.ceil(inputs / 8);
-  const bits = new Uint32Array(scales.buffer);
   const words = new Uint32Array((values.length / inputs) * width);
   for (let row = 0, at = 0; at < values.length; row++, at += inputs) {
     const start = row * width;
     for (let k = 0; k < inputs; k++) words[start + (k >> 3)]! |= codes[at + k]! << (4 * (k & 7));
-    const block = Math.floor(at / NF4_BLOCK);
-    words.set(bits.subarray(block, block + width - codeWords), start + codeWords);
+    const own = scales.subarray(Math.floor(at / NF4_BLOCK), Math.ceil((at + inputs) / NF4_BLOCK));
+    words.set(scaleWords(format, own), start + codeWords);
   }
+  return words;
+}
+
+/** Scales as words: one to a word, or two, the first in the low bits. */
+function scaleWords(format: Nf4, scales: Float32Array<ArrayBuffer>): Uint32Array {
+  if (format === "nf4") return new Uint32Array(scales.buffer, scales.byteOffset, scales.length);
+  const words = new Uint32Array(Math.ceil(scales.length / 2));
+  new Uint16Array(words.buffer).set(Array.from(scales, floatToHalf));
   return words;
 }

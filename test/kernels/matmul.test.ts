@@ -3,7 +3,17 @@ import { sizeClass } from "../../src/kernels/arena.ts";
 import { openDry } from "../../src/kernels/dry.ts";
 import type { Gpu } from "../../src/kernels/gpu.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
-import { emptyMatrix, type Format, type Matrix, streamRows, takesBytes, writeRows } from "../../src/kernels/matrix.ts";
+import {
+  emptyMatrix,
+  type Format,
+  isNf4,
+  type Matrix,
+  NF4_BLOCK,
+  streamRows,
+  takesBytes,
+  writeRows,
+} from "../../src/kernels/matrix.ts";
+import { floatToHalf } from "../../src/models/half.ts";
 import { nf4Rows } from "../../src/models/nf4.ts";
 import { compute, devices, expectExactly, expectWithin, fromHalf, noise, U } from "./device.ts";
 import { throughNf4 } from "./nf4.ts";
@@ -16,14 +26,22 @@ interface Weight {
   readonly values: Float64Array;
 }
 
-/** Numbers of about 1/8; as float16 they are drawn as bits, as NF4 every block has a scale of its own. */
+/**
+ * Numbers of about 1/8; as float16 they are drawn as bits, as NF4 every block has a scale of its own, of float16
+ * every third one is subnormal.
+ */
 function randomWeight(outputs: number, inputs: number, format: Format): Weight {
   const values = noise(outputs * inputs, 2).map((value) => value / 8);
   const shape = { outputs, inputs, format };
   if (format === "float32")
     return { ...shape, words: new Uint32Array(values.buffer), values: Float64Array.from(values) };
-  if (format === "nf4") {
-    return { ...shape, words: nf4Rows("weight", inputs, values), values: Float64Array.from(throughNf4(values)) };
+  if (isNf4(format)) {
+    const stored = format === "nf4" ? values : values.map(toHalf);
+    return {
+      ...shape,
+      words: nf4Rows("weight", format, inputs, stored),
+      values: Float64Array.from(throughNf4(stored)),
+    };
   }
   const bits = Uint16Array.from(
     values,
@@ -31,6 +49,9 @@ function randomWeight(outputs: number, inputs: number, format: Format): Weight {
   );
   return { ...shape, words: new Uint32Array(bits.buffer), values: Float64Array.from(bits, fromHalf) };
 }
+
+const toHalf = (value: number, i: number) =>
+  fromHalf(floatToHalf(Math.floor(i / NF4_BLOCK) % 3 === 2 ? value * 2 ** -16 : value));
 
 /** The weight on the device, written in pieces of `piece` rows. */
 function place(gpu: Gpu, { outputs, inputs, format, words }: Weight, piece = outputs): Matrix {
@@ -93,41 +114,43 @@ function expectProduct(
 
 // Few different numbers of inputs: on tier B each is a program to compile.
 describe.each(devices)("tier $tier", ({ gpu }) => {
-  describe.each<{ format: Format }>([{ format: "float32" }, { format: "float16" }, { format: "nf4" }])(
-    "$format",
-    ({ format }) => {
-      test.for([
-        [1, 20, 1],
-        [3, 20, 7],
-        [13, 20, 241],
-        [12, 3084, 36],
-        [145, 128, 512],
-        [60, 768, 768],
-      ] as const)("%i vectors of %i inputs, %i outputs", async ([vectors, inputs, outputs]) => {
-        const x = noise(vectors * inputs);
-        const weight = randomWeight(outputs, inputs, format);
-        const bias = noise(outputs, 3);
-        expectProduct(await product(gpu, x, weight, bias), x, weight, bias);
-      });
+  describe.each<{ format: Format }>([
+    { format: "float32" },
+    { format: "float16" },
+    { format: "nf4" },
+    { format: "nf4-half" },
+  ])("$format", ({ format }) => {
+    test.for([
+      [1, 20, 1],
+      [3, 20, 7],
+      [13, 20, 241],
+      [12, 3084, 36],
+      [145, 128, 512],
+      [60, 768, 768],
+    ] as const)("%i vectors of %i inputs, %i outputs", async ([vectors, inputs, outputs]) => {
+      const x = noise(vectors * inputs);
+      const weight = randomWeight(outputs, inputs, format);
+      const bias = noise(outputs, 3);
+      expectProduct(await product(gpu, x, weight, bias), x, weight, bias);
+    });
 
-      test("a row has the same bits whatever the number of rows", async () => {
-        const weight = randomWeight(241, 768, format);
-        const x = noise(100 * 768);
-        const bias = noise(241, 3);
-        const all = await product(gpu, x, weight, bias);
-        for (const vectors of [1, 5, 12, 13]) {
-          expect(await product(gpu, x.slice(0, vectors * 768), weight, bias)).toEqual(all.slice(0, vectors * 241));
-        }
-        expect(await product(gpu, x.slice(99 * 768), weight, bias)).toEqual(all.slice(99 * 241));
-      });
+    test("a row has the same bits whatever the number of rows", async () => {
+      const weight = randomWeight(241, 768, format);
+      const x = noise(100 * 768);
+      const bias = noise(241, 3);
+      const all = await product(gpu, x, weight, bias);
+      for (const vectors of [1, 5, 12, 13]) {
+        expect(await product(gpu, x.slice(0, vectors * 768), weight, bias)).toEqual(all.slice(0, vectors * 241));
+      }
+      expect(await product(gpu, x.slice(99 * 768), weight, bias)).toEqual(all.slice(99 * 241));
+    });
 
-      test("a weight written in pieces is the whole weight", async () => {
-        const weight = randomWeight(241, 20, format);
-        const [x, bias] = [noise(13 * 20), noise(241, 3)];
-        expect(await product(gpu, x, weight, bias, 100)).toEqual(await product(gpu, x, weight, bias));
-      });
-    },
-  );
+    test("a weight written in pieces is the whole weight", async () => {
+      const weight = randomWeight(241, 20, format);
+      const [x, bias] = [noise(13 * 20), noise(241, 3)];
+      expect(await product(gpu, x, weight, bias, 100)).toEqual(await product(gpu, x, weight, bias));
+    });
+  });
 
   test.for([
     ["float32", 128],
@@ -155,8 +178,8 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     expectProduct(await product(gpu, x, weight), x, weight);
   });
 
-  test("opens every NF4 weight, in rows that begin within blocks, too", async () => {
-    const weight = randomWeight(241, 20, "nf4");
+  test.for(["nf4", "nf4-half"] as const)("opens every %s weight, in rows that begin within blocks", async (format) => {
+    const weight = randomWeight(241, 20, format);
     const oneHot = Float32Array.from({ length: 400 }, (_, i) => (i % 21 === 0 ? 1 : 0));
     const y = await product(gpu, oneHot, weight, new Float32Array(241));
     expectExactly(
@@ -184,15 +207,18 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
   });
 });
 
-test("NF4 takes 4.5 bits a weight, in a dry run, too", () => {
+test.for([
+  ["nf4", 4.5],
+  ["nf4-half", 4.25],
+] as const)("%s takes %d bits a weight, in a dry run, too", ([format, bits]) => {
   const [outputs, inputs] = [4096, 11_008];
-  const bytes = (4.5 / 8) * outputs * inputs;
+  const bytes = (bits / 8) * outputs * inputs;
   for (const [tier, expected] of [
     ["D", bytes],
     ["B", sizeClass(bytes)],
   ] as const) {
     const dry = openDry({ tier });
-    emptyMatrix(dry, "down_proj.weight", outputs, inputs, "nf4");
+    emptyMatrix(dry, "down_proj.weight", outputs, inputs, format);
     expect(dry.bytes).toBe(expected);
   }
 });

@@ -59,7 +59,7 @@ describe("codes", () => {
 
   test("what is no number is refused", () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
-      expect(() => nf4Rows("q_proj.weight", 2, Float32Array.of(1, bad))).toThrowErrorMatchingInlineSnapshot(
+      expect(() => nf4Rows("q_proj.weight", "nf4", 2, Float32Array.of(1, bad))).toThrowErrorMatchingInlineSnapshot(
         `[UserError: nf4: q_proj.weight has a weight that is no finite number, which NF4 cannot hold; is the file whole?]`,
       );
     }

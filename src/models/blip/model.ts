@@ -97,7 +97,7 @@ export function blipModel(
 
 /**
  * A forward without a device: the stored shape of every site, in order, and the weights that it asks for.
- * @param stored weights on the dry device `gpu`, to see which programs run on them
+ * @param stored weights on the dry device `gpu`, to see which programs run on them while nobody looks
  */
 export function dryForward(config: BlipConfig, tokens: number, gpu: Gpu = openDry(), stored?: Weights) {
   const { weights, wanted } = wantedWeights();
@@ -109,7 +109,7 @@ export function dryForward(config: BlipConfig, tokens: number, gpu: Gpu = openDr
       return activation;
     },
   };
-  const at = scope<BlipSite>(gpu, stored ?? weights, tap);
+  const at = scope<BlipSite>(gpu, stored ?? weights, stored ? untapped : tap);
   const { imageSize } = config.vision;
   const image = lookAt(at, config, gpu.tensor("pixel_values", [1, 3, imageSize, imageSize]));
   answer(at, config, image, wordTensors(gpu, new Array(tokens).fill(0), [0]));

@@ -119,7 +119,7 @@ function checkFirst(config: LlavaConfig, { ids }: Input, first: number, watched:
 
 /**
  * A forward without a device: the stored shape of every site, in order, and the weights that it asks for.
- * @param stored weights on the dry device `gpu`, to see which programs run on them
+ * @param stored weights on the dry device `gpu`, to see which programs run on them while nobody looks
  */
 export function dryForward(config: LlavaConfig, tokens: number, first = 0, gpu: Gpu = openDry(), stored?: Weights) {
   const { weights, wanted } = wantedWeights();
@@ -131,7 +131,7 @@ export function dryForward(config: LlavaConfig, tokens: number, first = 0, gpu: 
       return activation;
     },
   };
-  const at = scope<LlavaSite>(gpu, stored ?? weights, tap);
+  const at = scope<LlavaSite>(gpu, stored ?? weights, stored ? untapped : tap);
   const { imageSize } = config.vision;
   const image = lookAt(at, config, gpu.tensor("pixel_values", [1, 3, imageSize, imageSize]));
   const past = first === 0 ? undefined : () => dryPast(gpu, config, first);
