@@ -5,8 +5,8 @@
 // One workgroup is one subgroup and makes 16 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
 // their values (`batches` is 1), the queries of all rows are one long list.
 //
-// use lib/memory.wgsl
 // use lib/tile.wgsl
+// use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -18,19 +18,8 @@ struct Params {
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<f32>;
-@group(0) @binding(2) var<storage, read_write> z: array<f32>;
-
-fn start(first: u32, query: u32, head: u32) -> u32 {
-  let flat = first + min(query, params.queries - 1u);
-  return ((flat / params.tokens * params.heads + head) * params.tokens + flat % params.tokens) * params.sources;
-}
-
-// Four neighbouring columns of one source; beyond the last source they meet a zero.
-fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  let at = memory_of(row, min(source, params.sources - 1u), head) + column;
-  return vec4f(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
-}
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
 // SG sources from s on. Beyond the last one the probabilities are zero.
 fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column: u32, s: u32, lane: u32) {
@@ -55,15 +44,6 @@ fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column:
   }
 }
 
-fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
-  if (query >= params.queries) { return; }
-  let at = ((batch * params.tokens + query) * params.heads + head) * params.dim + column;
-  z[at] = value.x;
-  z[at + 1u] = value.y;
-  z[at + 2u] = value.z;
-  z[at + 3u] = value.w;
-}
-
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
@@ -71,8 +51,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let tile = linear_group(id, count);
   if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
-  let own = 4u * (tile / query_tiles % column_tiles * SG + lane);
-  let column = min(own, params.dim - 4u);
+  let column = min(4u * (tile / query_tiles % column_tiles * SG + lane), params.dim - 4u);
   let head = tile / query_tiles / column_tiles % params.heads;
   let batch = tile / query_tiles / column_tiles / params.heads;
   let first = row_of(batch, params.p_rows) * params.tokens;
@@ -94,21 +73,20 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     }
     add_block(&total, &block);
   }
-  if (own >= params.dim) { return; }
-  store(batch, query + 0u, head, own, total.r0);
-  store(batch, query + 1u, head, own, total.r1);
-  store(batch, query + 2u, head, own, total.r2);
-  store(batch, query + 3u, head, own, total.r3);
-  store(batch, query + 4u, head, own, total.r4);
-  store(batch, query + 5u, head, own, total.r5);
-  store(batch, query + 6u, head, own, total.r6);
-  store(batch, query + 7u, head, own, total.r7);
-  store(batch, query + 8u, head, own, total.r8);
-  store(batch, query + 9u, head, own, total.r9);
-  store(batch, query + 10u, head, own, total.r10);
-  store(batch, query + 11u, head, own, total.r11);
-  store(batch, query + 12u, head, own, total.r12);
-  store(batch, query + 13u, head, own, total.r13);
-  store(batch, query + 14u, head, own, total.r14);
-  store(batch, query + 15u, head, own, total.r15);
+  store(batch, query + 0u, head, column, total.r0);
+  store(batch, query + 1u, head, column, total.r1);
+  store(batch, query + 2u, head, column, total.r2);
+  store(batch, query + 3u, head, column, total.r3);
+  store(batch, query + 4u, head, column, total.r4);
+  store(batch, query + 5u, head, column, total.r5);
+  store(batch, query + 6u, head, column, total.r6);
+  store(batch, query + 7u, head, column, total.r7);
+  store(batch, query + 8u, head, column, total.r8);
+  store(batch, query + 9u, head, column, total.r9);
+  store(batch, query + 10u, head, column, total.r10);
+  store(batch, query + 11u, head, column, total.r11);
+  store(batch, query + 12u, head, column, total.r12);
+  store(batch, query + 13u, head, column, total.r13);
+  store(batch, query + 14u, head, column, total.r14);
+  store(batch, query + 15u, head, column, total.r15);
 }

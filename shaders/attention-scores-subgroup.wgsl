@@ -5,8 +5,8 @@
 // One workgroup is one subgroup and makes 16 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
 // keys (`batches` is 1), the queries of all rows are one long list.
 //
-// use lib/memory.wgsl
 // use lib/tile.wgsl
+// use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -21,16 +21,6 @@ var<immediate> params: Params;
 @group(0) @binding(0) var<storage, read> q: array<f32>;
 @group(0) @binding(1) var<storage, read> k: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
-fn start(first: u32, query: u32, head: u32) -> u32 {
-  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
-}
-
-// An element that there is; nothing is compared where blocks fill a head exactly.
-fn within(d: u32) -> u32 {
-  if (!RAGGED) { return d; }
-  return min(d, params.dim - 1u);
-}
 
 // One element of four neighbouring sources; beyond the head's end it meets a zero.
 fn columns(at: vec4u, element: u32) -> vec4f {
@@ -63,23 +53,6 @@ fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u
   }
 }
 
-// Scores of one query with four neighbouring sources, as far as there are so many.
-fn store(batch: u32, query: u32, head: u32, source: u32, dots: vec4f) {
-  if (query >= params.queries) { return; }
-  let flat = batch * params.tokens + query;
-  let token = flat % params.tokens;
-  let at = ((flat / params.tokens * params.heads + head) * params.tokens + token) * params.sources + source;
-  var value = dots * params.scale;
-  if (params.causal != 0u) {
-    let hidden = vec4u(source, source + 1u, source + 2u, source + 3u) + params.tokens > vec4u(token + params.sources);
-    value = select(value, vec4f(params.minus_infinity), hidden);
-  }
-  if (source < params.sources) { y[at] = value.x; }
-  if (source + 1u < params.sources) { y[at + 1u] = value.y; }
-  if (source + 2u < params.sources) { y[at + 2u] = value.z; }
-  if (source + 3u < params.sources) { y[at + 3u] = value.w; }
-}
-
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
@@ -87,13 +60,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let tile = linear_group(id, count);
   if (tile >= query_tiles * source_tiles * params.heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
-  let source = 4u * (tile / query_tiles % source_tiles * SG + lane);
+  let sources = clamped(4u * (tile / query_tiles % source_tiles * SG + lane));
   let head = tile / query_tiles / source_tiles % params.heads;
   let batch = tile / query_tiles / source_tiles / params.heads;
   let first = row_of(batch, params.q_rows) * params.tokens;
   let own = row_of(batch, params.k_rows);
-  let sources = min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
-  let keys = vec4u(memory_of(own, sources.x, head), memory_of(own, sources.y, head), memory_of(own, sources.z, head), memory_of(own, sources.w, head));
+  let keys = keys_of(own, sources, head);
   let starts = Starts(
     vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
     vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
@@ -111,20 +83,20 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     }
     add_block(&total, &block);
   }
-  store(batch, query + 0u, head, source, total.r0);
-  store(batch, query + 1u, head, source, total.r1);
-  store(batch, query + 2u, head, source, total.r2);
-  store(batch, query + 3u, head, source, total.r3);
-  store(batch, query + 4u, head, source, total.r4);
-  store(batch, query + 5u, head, source, total.r5);
-  store(batch, query + 6u, head, source, total.r6);
-  store(batch, query + 7u, head, source, total.r7);
-  store(batch, query + 8u, head, source, total.r8);
-  store(batch, query + 9u, head, source, total.r9);
-  store(batch, query + 10u, head, source, total.r10);
-  store(batch, query + 11u, head, source, total.r11);
-  store(batch, query + 12u, head, source, total.r12);
-  store(batch, query + 13u, head, source, total.r13);
-  store(batch, query + 14u, head, source, total.r14);
-  store(batch, query + 15u, head, source, total.r15);
+  store(batch, query + 0u, head, sources, total.r0);
+  store(batch, query + 1u, head, sources, total.r1);
+  store(batch, query + 2u, head, sources, total.r2);
+  store(batch, query + 3u, head, sources, total.r3);
+  store(batch, query + 4u, head, sources, total.r4);
+  store(batch, query + 5u, head, sources, total.r5);
+  store(batch, query + 6u, head, sources, total.r6);
+  store(batch, query + 7u, head, sources, total.r7);
+  store(batch, query + 8u, head, sources, total.r8);
+  store(batch, query + 9u, head, sources, total.r9);
+  store(batch, query + 10u, head, sources, total.r10);
+  store(batch, query + 11u, head, sources, total.r11);
+  store(batch, query + 12u, head, sources, total.r12);
+  store(batch, query + 13u, head, sources, total.r13);
+  store(batch, query + 14u, head, sources, total.r14);
+  store(batch, query + 15u, head, sources, total.r15);
 }

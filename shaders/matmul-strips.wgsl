@@ -2,7 +2,7 @@
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 24 rows times 4 SG columns, 8 rows at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 4 rows at a time (lib/strip.wgsl).
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
@@ -54,3 +54,5 @@ fn weights(place: vec2u, k: u32) -> Weights {
     vec4f(a3.z, b3.z, c3.z, d3.z), vec4f(a3.w, b3.w, c3.w, d3.w),
   );
 }
+
+fn prepare(lane: u32) {}

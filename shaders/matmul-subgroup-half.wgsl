@@ -53,5 +53,3 @@ fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, 
   two_steps(block, starts, place, k, lane);
   two_steps(block, starts, place, k + 8u, lane);
 }
-
-fn prepare(lane: u32) {}

@@ -41,5 +41,3 @@ fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, 
   step(block, starts, place, k + 8u, lane);
   step(block, starts, place, k + 12u, lane);
 }
-
-fn prepare(lane: u32) {}

@@ -1,6 +1,5 @@
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, `prepare`, which readies a lane, `place_of`, where its weights lie, and `add_inputs`, which adds a
-// block of inputs to a tile.
+// The kernel brings SG, `place_of`, where its weights lie, and `add_inputs`, which adds a block of inputs to a tile.
 
 // A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
@@ -31,7 +30,6 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();

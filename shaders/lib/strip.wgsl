@@ -1,139 +1,171 @@
-// A strip of a matrix product in registers: 8 rows times four neighbouring columns a lane, for workgroups of one subgroup
-// of 8 lanes.
+// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// a lane are two sets, a and b, of four neighbours.
 //
-// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. The
-// accumulators of one strip stay in registers for a whole block, while the weights lie in the first-level cache, where a
-// multiply-add takes them from: with 16 rows at a time (lib/tile.wgsl) the accumulators would go in and out instead.
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
+// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
+// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
+// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 
-const STRIP = 8u;
-const STRIPS = 3u;
+const STRIP = 4u;
+const STRIPS = 6u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring outputs for each input of a block.
+// The weights of four neighbouring columns for each input of a block.
 struct Weights {
   w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-// One value of each row, and where each row starts.
-struct StripRows { a: vec4f, b: vec4f, }
-struct StripStarts { a: vec4u, b: vec4u, }
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
 
-struct Strip { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f, }
+// Strips of a tile whose first row is `row`, as far as there are so many rows.
+fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
 // A block of a strip: `near` holds the rows' values for its first 8 inputs, a lane each, `far` those for the others.
-fn strip_block(near: StripRows, far: StripRows, w: Weights) -> Strip {
+fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
   var s = Strip();
-  lane_0(&s, near, w.w0);
-  lane_1(&s, near, w.w1);
-  lane_2(&s, near, w.w2);
-  lane_3(&s, near, w.w3);
-  lane_4(&s, near, w.w4);
-  lane_5(&s, near, w.w5);
-  lane_6(&s, near, w.w6);
-  lane_7(&s, near, w.w7);
-  lane_0(&s, far, w.w8);
-  lane_1(&s, far, w.w9);
-  lane_2(&s, far, w.w10);
-  lane_3(&s, far, w.w11);
-  lane_4(&s, far, w.w12);
-  lane_5(&s, far, w.w13);
-  lane_6(&s, far, w.w14);
-  lane_7(&s, far, w.w15);
+  lane_0(&s, near, a.w0, b.w0);
+  lane_1(&s, near, a.w1, b.w1);
+  lane_2(&s, near, a.w2, b.w2);
+  lane_3(&s, near, a.w3, b.w3);
+  lane_4(&s, near, a.w4, b.w4);
+  lane_5(&s, near, a.w5, b.w5);
+  lane_6(&s, near, a.w6, b.w6);
+  lane_7(&s, near, a.w7, b.w7);
+  lane_0(&s, far, a.w8, b.w8);
+  lane_1(&s, far, a.w9, b.w9);
+  lane_2(&s, far, a.w10, b.w10);
+  lane_3(&s, far, a.w11, b.w11);
+  lane_4(&s, far, a.w12, b.w12);
+  lane_5(&s, far, a.w13, b.w13);
+  lane_6(&s, far, a.w14, b.w14);
+  lane_7(&s, far, a.w15, b.w15);
   return s;
 }
 
 fn add_strip(total: ptr<function, Strip>, s: Strip) {
-  (*total).r0 += s.r0;
-  (*total).r1 += s.r1;
-  (*total).r2 += s.r2;
-  (*total).r3 += s.r3;
-  (*total).r4 += s.r4;
-  (*total).r5 += s.r5;
-  (*total).r6 += s.r6;
-  (*total).r7 += s.r7;
+  (*total).a0 += s.a0;
+  (*total).a1 += s.a1;
+  (*total).a2 += s.a2;
+  (*total).a3 += s.a3;
+  (*total).b0 += s.b0;
+  (*total).b1 += s.b1;
+  (*total).b2 += s.b2;
+  (*total).b3 += s.b3;
 }
 
-// s += rows x w, the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), w, (*s).r7);
+// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
+fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_1(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), w, (*s).r7);
+fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_2(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), w, (*s).r7);
+fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_3(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), w, (*s).r7);
+fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_4(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), w, (*s).r7);
+fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_5(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), w, (*s).r7);
+fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_6(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), w, (*s).r7);
+fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), w, (*s).r7);
+fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }

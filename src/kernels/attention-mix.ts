@@ -1,8 +1,8 @@
 import { batching, headGroup, type Past, withPast } from "./attention-scores.ts";
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { groupsOf, ROWS } from "./group.ts";
-import { attentionMixSubgroup, attentionMix as shader } from "./shaders.gen.ts";
+import { groupsOf, hasStrips, tileColumns, tilesOf } from "./group.ts";
+import { attentionMixStrips, attentionMixSubgroup, attentionMix as shader } from "./shaders.gen.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
 /**
@@ -24,8 +24,10 @@ export function attentionMix(gpu: Gpu, label: string, probs: Tensor, v: Tensor, 
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(probs), rows(v), tokens);
-    const tiles = Math.ceil(queries / ROWS) * Math.ceil(dim / (4 * SG)) * heads * batches;
-    gpu.run(attentionMixSubgroup, { SG }, bindings, { ...params, batches, queries }, tiles);
+    const strips = hasStrips(gpu) && dim > tileColumns(gpu);
+    const tiles = tilesOf(gpu, strips, queries, dim) * heads * batches;
+    const kernel = strips ? attentionMixStrips : attentionMixSubgroup;
+    gpu.run(kernel, { SG }, bindings, { ...params, batches, queries }, tiles);
   } else {
     const elements = size(z.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));

@@ -1,7 +1,7 @@
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { groupsOf, K_BLOCK, ROWS } from "./group.ts";
-import { attentionScoresSubgroup, attentionScores as shader } from "./shaders.gen.ts";
+import { groupsOf, hasStrips, K_BLOCK, tileColumns, tilesOf } from "./group.ts";
+import { attentionScoresStrips, attentionScoresSubgroup, attentionScores as shader } from "./shaders.gen.ts";
 import { splice } from "./splice.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
@@ -35,9 +35,10 @@ export function attentionScores(gpu: Gpu, label: string, q: Tensor, k: Tensor, c
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(q), rows(k), tokens);
-    const tiles = Math.ceil(queries / ROWS) * Math.ceil(sources / (4 * SG)) * heads * batches;
-    const RAGGED = dim % K_BLOCK !== 0;
-    gpu.run(attentionScoresSubgroup, { SG, RAGGED }, bindings, { ...params, batches, queries }, tiles);
+    const strips = hasStrips(gpu) && sources > tileColumns(gpu);
+    const tiles = tilesOf(gpu, strips, queries, sources) * heads * batches;
+    const kernel = strips ? attentionScoresStrips : attentionScoresSubgroup;
+    gpu.run(kernel, { SG, RAGGED: dim % K_BLOCK !== 0 }, bindings, { ...params, batches, queries }, tiles);
   } else {
     const elements = size(y.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));

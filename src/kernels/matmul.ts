@@ -1,21 +1,19 @@
 /** y = x W^T + b. */
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { K_BLOCK, ROWS } from "./group.ts";
+import { hasStrips, K_BLOCK, tilesOf } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import {
   matmulMatrix,
   matmul as matmulShader,
   matmulStrips,
   matmulStripsHalf,
+  matmulStripsNf4,
   matmulSubgroup,
   matmulSubgroupHalf,
   matmulSubgroupNf4,
 } from "./shaders.gen.ts";
 import { size, type Tensor } from "./tensor.ts";
-
-/** Rows of a tile of the strip kernels: STRIPS x STRIP of shaders/lib/strip.wgsl. */
-const STRIP_ROWS = 24;
 
 /**
  * x [..., inputs] by weight [outputs, inputs] plus bias [outputs]: [..., outputs].
@@ -33,35 +31,26 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
   if (weight.texture) {
     const SG = gpu.info.subgroupSize;
     const nf4 = isNf4(weight.format);
-    const strips = SG === 8 && !nf4; // faster with 8 lanes, slower with 4
-    const tiles = Math.ceil(vectors / (strips ? STRIP_ROWS : ROWS)) * Math.ceil(Math.ceil(outputs / 4) / SG);
+    const strips = hasStrips(gpu);
+    const tiles = tilesOf(gpu, strips, vectors, outputs);
     const bindings = { ...common, weight: weight.texture };
     const params = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined) };
     const overrides = { SG, RAGGED: inputs % (nf4 ? NF4_BLOCK : K_BLOCK) !== 0 };
-    if (nf4) gpu.run(matmulSubgroupNf4, { ...overrides, ...halfOverrides(gpu, weight) }, bindings, params, tiles);
-    else if (weight.format === "float32")
-      gpu.run(strips ? matmulStrips : matmulSubgroup, overrides, bindings, params, tiles);
-    else
-      gpu.run(
-        strips ? matmulStripsHalf : matmulSubgroupHalf,
-        { ...overrides, ...halfOverride(gpu) },
-        bindings,
-        params,
-        tiles,
-      );
+    const halves = { ...overrides, ...halfOverride(gpu) };
+    const HALF = weight.format === "nf4-half";
+    if (nf4) gpu.run(strips ? matmulStripsNf4 : matmulSubgroupNf4, { ...halves, HALF }, bindings, params, tiles);
+    else if (weight.format === "float16")
+      gpu.run(strips ? matmulStripsHalf : matmulSubgroupHalf, halves, bindings, params, tiles);
+    else gpu.run(strips ? matmulStrips : matmulSubgroup, overrides, bindings, params, tiles);
   } else {
     const tiles = Math.ceil(vectors / 64) * Math.ceil(outputs / 64);
-    const forms = { NF4: isNf4(weight.format), ...halfOverrides(gpu, weight) };
+    const HALF = weight.format === "float16" || weight.format === "nf4-half";
+    const forms = { HALF, NF4: isNf4(weight.format), ...halfOverride(gpu) };
     const overrides = { K: inputs, BIAS: bias !== undefined, ...forms };
     const bindings = { ...common, weight: weight.memory! };
     gpu.run(gpu.info.tier === "A" ? matmulMatrix : matmulShader, overrides, bindings, { vectors, n: outputs }, tiles);
   }
   return y;
 }
-
-const halfOverrides = (gpu: Gpu, { format }: Matrix) => ({
-  HALF: format === "float16" || format === "nf4-half",
-  ...halfOverride(gpu),
-});
 
 export const halfOverride = (gpu: Gpu) => ({ HALF_FLUSHES: gpu.info.halfFlushes });

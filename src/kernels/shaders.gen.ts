@@ -47,6 +47,310 @@ fn row_of(row: u32, rows: u32) -> u32 {
   },
 };
 
+/** shaders/attention-mix-strips.wgsl */
+export const attentionMixStrips: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim"> = {
+  name: "attention-mix-strips",
+  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
+  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Mixes the values by attention probability, for software adapters of 8 lanes: z = probs v per head, of more than 32 columns
+//
+//   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
+//
+// One workgroup is one subgroup and makes 24 queries times 8 SG columns of a head, 4 queries at a time (lib/strip.wgsl).
+// Where all rows share their values (\`batches\` is 1), the queries of all rows are one long list.
+//
+// use lib/strip.wgsl
+// use lib/mix-frame.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+
+struct Params {
+  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
+
+fn starts_of(first: u32, query: u32, head: u32) -> vec4u {
+  return vec4u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head));
+}
+
+// A lane's probability of each query. Beyond the last source they are zero.
+fn rows_at(starts: vec4u, s: u32) -> vec4f {
+  let at = starts + vec4u(min(s, params.sources - 1u));
+  return vec4f(probs[at.x], probs[at.y], probs[at.z], probs[at.w]) * select(0.0, 1.0, s < params.sources);
+}
+
+fn weights(row: u32, head: u32, s: u32, column: u32) -> Weights {
+  return Weights(
+    columns(row, head, s + 0u, column), columns(row, head, s + 1u, column), columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
+    columns(row, head, s + 4u, column), columns(row, head, s + 5u, column), columns(row, head, s + 6u, column), columns(row, head, s + 7u, column),
+    columns(row, head, s + 8u, column), columns(row, head, s + 9u, column), columns(row, head, s + 10u, column), columns(row, head, s + 11u, column),
+    columns(row, head, s + 12u, column), columns(row, head, s + 13u, column), columns(row, head, s + 14u, column), columns(row, head, s + 15u, column),
+  );
+}
+
+fn store_set(batch: u32, query: u32, head: u32, column: u32, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
+  store(batch, query + 0u, head, column, s0);
+  store(batch, query + 1u, head, column, s1);
+  store(batch, query + 2u, head, column, s2);
+  store(batch, query + 3u, head, column, s3);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let query_tiles = (params.queries + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
+  let column_tiles = (params.dim + 8u * SG - 1u) / (8u * SG);
+  let tile = linear_group(id, count);
+  if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
+  let query = STRIPS * STRIP * (tile % query_tiles);
+  let strips = strips_from(query, params.queries);
+  let column = 8u * SG * (tile / query_tiles % column_tiles) + 4u * lane;
+  let column_a = min(column, params.dim - 4u);
+  let column_b = min(column + 4u * SG, params.dim - 4u);
+  let head = tile / query_tiles / column_tiles % params.heads;
+  let batch = tile / query_tiles / column_tiles / params.heads;
+  let first = row_of(batch, params.p_rows) * params.tokens;
+  let row = row_of(batch, params.v_rows);
+  var totals = array<Strip, STRIPS>();
+  for (var source = 0u; source < params.sources; source += K_BLOCK) {
+    let a = weights(row, head, source, column_a);
+    let b = weights(row, head, source, column_b);
+    for (var i = 0u; i < strips; i++) {
+      let starts = starts_of(first, query + STRIP * i, head);
+      add_strip(&totals[i], strip_block(rows_at(starts, source + lane), rows_at(starts, source + lane + 8u), a, b));
+    }
+  }
+  for (var i = 0u; i < strips; i++) {
+    let s = totals[i];
+    store_set(batch, query + STRIP * i, head, column_a, s.a0, s.a1, s.a2, s.a3);
+    store_set(batch, query + STRIP * i, head, column_b, s.b0, s.b1, s.b2, s.b3);
+  }
+}
+
+// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// a lane are two sets, a and b, of four neighbours.
+//
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
+// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
+// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
+// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+
+const STRIP = 4u;
+const STRIPS = 6u;
+const K_BLOCK = 16u;
+
+// The weights of four neighbouring columns for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
+
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
+
+// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
+fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
+
+// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
+fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
+  var s = Strip();
+  lane_0(&s, near, a.w0, b.w0);
+  lane_1(&s, near, a.w1, b.w1);
+  lane_2(&s, near, a.w2, b.w2);
+  lane_3(&s, near, a.w3, b.w3);
+  lane_4(&s, near, a.w4, b.w4);
+  lane_5(&s, near, a.w5, b.w5);
+  lane_6(&s, near, a.w6, b.w6);
+  lane_7(&s, near, a.w7, b.w7);
+  lane_0(&s, far, a.w8, b.w8);
+  lane_1(&s, far, a.w9, b.w9);
+  lane_2(&s, far, a.w10, b.w10);
+  lane_3(&s, far, a.w11, b.w11);
+  lane_4(&s, far, a.w12, b.w12);
+  lane_5(&s, far, a.w13, b.w13);
+  lane_6(&s, far, a.w14, b.w14);
+  lane_7(&s, far, a.w15, b.w15);
+  return s;
+}
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).a0 += s.a0;
+  (*total).a1 += s.a1;
+  (*total).a2 += s.a2;
+  (*total).a3 += s.a3;
+  (*total).b0 += s.b0;
+  (*total).b1 += s.b1;
+  (*total).b2 += s.b2;
+  (*total).b3 += s.b3;
+}
+
+// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
+fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+
+// What the attention mixes of tier D share: where probabilities start, how values are read and the mix is stored.
+// The kernel brings probs, v, z and params.
+//
+// use lib/memory.wgsl
+
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  let flat = first + min(query, params.queries - 1u);
+  return ((flat / params.tokens * params.heads + head) * params.tokens + flat % params.tokens) * params.sources;
+}
+
+// Four neighbouring columns of one source; beyond the last source they meet a zero.
+fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
+  return v[(memory_of(row, min(source, params.sources - 1u), head) + column) / 4u];
+}
+
+// Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
+fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
+  let row = batch * params.tokens + min(query, params.queries - 1u);
+  z[((row * params.heads + head) * params.dim + column) / 4u] = value;
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
+//
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
 /** shaders/attention-mix-subgroup.wgsl */
 export const attentionMixSubgroup: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim"> = {
   name: "attention-mix-subgroup",
@@ -62,8 +366,8 @@ requires immediate_address_space;
 // One workgroup is one subgroup and makes 16 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
 // their values (\`batches\` is 1), the queries of all rows are one long list.
 //
-// use lib/memory.wgsl
 // use lib/tile.wgsl
+// use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -75,19 +379,8 @@ struct Params {
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<f32>;
-@group(0) @binding(2) var<storage, read_write> z: array<f32>;
-
-fn start(first: u32, query: u32, head: u32) -> u32 {
-  let flat = first + min(query, params.queries - 1u);
-  return ((flat / params.tokens * params.heads + head) * params.tokens + flat % params.tokens) * params.sources;
-}
-
-// Four neighbouring columns of one source; beyond the last source they meet a zero.
-fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  let at = memory_of(row, min(source, params.sources - 1u), head) + column;
-  return vec4f(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
-}
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
 // SG sources from s on. Beyond the last one the probabilities are zero.
 fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column: u32, s: u32, lane: u32) {
@@ -112,15 +405,6 @@ fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column:
   }
 }
 
-fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
-  if (query >= params.queries) { return; }
-  let at = ((batch * params.tokens + query) * params.heads + head) * params.dim + column;
-  z[at] = value.x;
-  z[at + 1u] = value.y;
-  z[at + 2u] = value.z;
-  z[at + 3u] = value.w;
-}
-
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
@@ -128,8 +412,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let tile = linear_group(id, count);
   if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
-  let own = 4u * (tile / query_tiles % column_tiles * SG + lane);
-  let column = min(own, params.dim - 4u);
+  let column = min(4u * (tile / query_tiles % column_tiles * SG + lane), params.dim - 4u);
   let head = tile / query_tiles / column_tiles % params.heads;
   let batch = tile / query_tiles / column_tiles / params.heads;
   let first = row_of(batch, params.p_rows) * params.tokens;
@@ -151,33 +434,22 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     }
     add_block(&total, &block);
   }
-  if (own >= params.dim) { return; }
-  store(batch, query + 0u, head, own, total.r0);
-  store(batch, query + 1u, head, own, total.r1);
-  store(batch, query + 2u, head, own, total.r2);
-  store(batch, query + 3u, head, own, total.r3);
-  store(batch, query + 4u, head, own, total.r4);
-  store(batch, query + 5u, head, own, total.r5);
-  store(batch, query + 6u, head, own, total.r6);
-  store(batch, query + 7u, head, own, total.r7);
-  store(batch, query + 8u, head, own, total.r8);
-  store(batch, query + 9u, head, own, total.r9);
-  store(batch, query + 10u, head, own, total.r10);
-  store(batch, query + 11u, head, own, total.r11);
-  store(batch, query + 12u, head, own, total.r12);
-  store(batch, query + 13u, head, own, total.r13);
-  store(batch, query + 14u, head, own, total.r14);
-  store(batch, query + 15u, head, own, total.r15);
-}
-
-// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
-//
-// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
-// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
-
-fn memory_of(row: u32, source: u32, head: u32) -> u32 {
-  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
-  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+  store(batch, query + 0u, head, column, total.r0);
+  store(batch, query + 1u, head, column, total.r1);
+  store(batch, query + 2u, head, column, total.r2);
+  store(batch, query + 3u, head, column, total.r3);
+  store(batch, query + 4u, head, column, total.r4);
+  store(batch, query + 5u, head, column, total.r5);
+  store(batch, query + 6u, head, column, total.r6);
+  store(batch, query + 7u, head, column, total.r7);
+  store(batch, query + 8u, head, column, total.r8);
+  store(batch, query + 9u, head, column, total.r9);
+  store(batch, query + 10u, head, column, total.r10);
+  store(batch, query + 11u, head, column, total.r11);
+  store(batch, query + 12u, head, column, total.r12);
+  store(batch, query + 13u, head, column, total.r13);
+  store(batch, query + 14u, head, column, total.r14);
+  store(batch, query + 15u, head, column, total.r15);
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -371,6 +643,37 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r13 += (*block).r13;
   (*total).r14 += (*block).r14;
   (*total).r15 += (*block).r15;
+}
+
+// What the attention mixes of tier D share: where probabilities start, how values are read and the mix is stored.
+// The kernel brings probs, v, z and params.
+//
+// use lib/memory.wgsl
+
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  let flat = first + min(query, params.queries - 1u);
+  return ((flat / params.tokens * params.heads + head) * params.tokens + flat % params.tokens) * params.sources;
+}
+
+// Four neighbouring columns of one source; beyond the last source they meet a zero.
+fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
+  return v[(memory_of(row, min(source, params.sources - 1u), head) + column) / 4u];
+}
+
+// Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
+fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
+  let row = batch * params.tokens + min(query, params.queries - 1u);
+  z[((row * params.heads + head) * params.dim + column) / 4u] = value;
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
+//
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -459,6 +762,338 @@ fn row_of(row: u32, rows: u32) -> u32 {
   },
 };
 
+/** shaders/attention-scores-strips.wgsl */
+export const attentionScoresStrips: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
+  name: "attention-scores-strips",
+  bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Attention scores for software adapters of 8 lanes: y = scale q k^T per head with more than 32 sources, and -inf where a
+// later token would be seen (causal)
+//
+//   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
+//
+// One workgroup is one subgroup and makes 24 queries times 8 SG sources, 4 queries at a time (lib/strip.wgsl). Where all
+// rows share their keys (\`batches\` is 1), the queries of all rows are one long list.
+//
+// use lib/strip.wgsl
+// use lib/scores-frame.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params {
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+fn starts_of(first: u32, query: u32, head: u32) -> vec4u {
+  return vec4u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head));
+}
+
+// A lane's element of each query. Beyond the head's end the queries are zero.
+fn rows_at(starts: vec4u, d: u32) -> vec4f {
+  let at = starts + vec4u(within(d));
+  let rows = vec4f(q[at.x], q[at.y], q[at.z], q[at.w]);
+  if (!RAGGED) { return rows; }
+  return rows * select(0.0, 1.0, d < params.dim);
+}
+
+// Four elements of four neighbouring sources, element after element; beyond the head's end they meet a zero.
+fn four(at: vec4u, d: u32) -> mat4x4f {
+  let e = vec4u(within(d)) + at;
+  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
+}
+
+fn weights(keys: vec4u, d: u32) -> Weights {
+  let p = four(keys, d + 0u);
+  let q = four(keys, d + 4u);
+  let r = four(keys, d + 8u);
+  let s = four(keys, d + 12u);
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}
+
+fn store_set(batch: u32, query: u32, head: u32, sources: vec4u, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
+  store(batch, query + 0u, head, sources, s0);
+  store(batch, query + 1u, head, sources, s1);
+  store(batch, query + 2u, head, sources, s2);
+  store(batch, query + 3u, head, sources, s3);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let query_tiles = (params.queries + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
+  let source_tiles = (params.sources + 8u * SG - 1u) / (8u * SG);
+  let tile = linear_group(id, count);
+  if (tile >= query_tiles * source_tiles * params.heads * params.batches) { return; }
+  let query = STRIPS * STRIP * (tile % query_tiles);
+  let strips = strips_from(query, params.queries);
+  let source = 8u * SG * (tile / query_tiles % source_tiles) + 4u * lane;
+  let sources_a = clamped(source);
+  let sources_b = clamped(source + 4u * SG);
+  let head = tile / query_tiles / source_tiles % params.heads;
+  let batch = tile / query_tiles / source_tiles / params.heads;
+  let first = row_of(batch, params.q_rows) * params.tokens;
+  let own = row_of(batch, params.k_rows);
+  let keys_a = keys_of(own, sources_a, head);
+  let keys_b = keys_of(own, sources_b, head);
+  var totals = array<Strip, STRIPS>();
+  for (var d = 0u; d < params.dim; d += K_BLOCK) {
+    let a = weights(keys_a, d);
+    let b = weights(keys_b, d);
+    for (var i = 0u; i < strips; i++) {
+      let starts = starts_of(first, query + STRIP * i, head);
+      add_strip(&totals[i], strip_block(rows_at(starts, d + lane), rows_at(starts, d + lane + 8u), a, b));
+    }
+  }
+  for (var i = 0u; i < strips; i++) {
+    let s = totals[i];
+    store_set(batch, query + STRIP * i, head, sources_a, s.a0, s.a1, s.a2, s.a3);
+    store_set(batch, query + STRIP * i, head, sources_b, s.b0, s.b1, s.b2, s.b3);
+  }
+}
+
+// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// a lane are two sets, a and b, of four neighbours.
+//
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
+// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
+// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
+// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+
+const STRIP = 4u;
+const STRIPS = 6u;
+const K_BLOCK = 16u;
+
+// The weights of four neighbouring columns for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
+
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
+
+// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
+fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
+
+// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
+fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
+  var s = Strip();
+  lane_0(&s, near, a.w0, b.w0);
+  lane_1(&s, near, a.w1, b.w1);
+  lane_2(&s, near, a.w2, b.w2);
+  lane_3(&s, near, a.w3, b.w3);
+  lane_4(&s, near, a.w4, b.w4);
+  lane_5(&s, near, a.w5, b.w5);
+  lane_6(&s, near, a.w6, b.w6);
+  lane_7(&s, near, a.w7, b.w7);
+  lane_0(&s, far, a.w8, b.w8);
+  lane_1(&s, far, a.w9, b.w9);
+  lane_2(&s, far, a.w10, b.w10);
+  lane_3(&s, far, a.w11, b.w11);
+  lane_4(&s, far, a.w12, b.w12);
+  lane_5(&s, far, a.w13, b.w13);
+  lane_6(&s, far, a.w14, b.w14);
+  lane_7(&s, far, a.w15, b.w15);
+  return s;
+}
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).a0 += s.a0;
+  (*total).a1 += s.a1;
+  (*total).a2 += s.a2;
+  (*total).a3 += s.a3;
+  (*total).b0 += s.b0;
+  (*total).b1 += s.b1;
+  (*total).b2 += s.b2;
+  (*total).b3 += s.b3;
+}
+
+// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
+fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+
+// What the attention scores of tier D share: where queries and keys start and how scores are stored.
+// The kernel brings q, k, y, params and RAGGED: whether the last block of a head's elements is cut off.
+//
+// use lib/memory.wgsl
+
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
+}
+
+// An element that there is; nothing is compared where blocks fill a head exactly.
+fn within(d: u32) -> u32 {
+  if (!RAGGED) { return d; }
+  return min(d, params.dim - 1u);
+}
+
+// Four neighbouring sources; the last one stands for those beyond it.
+fn clamped(source: u32) -> vec4u {
+  return min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
+}
+
+// Where the keys of sources start.
+fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
+  return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
+}
+
+// Scores of one query with four sources. Queries and sources beyond the last were computed as the last, and write what it is.
+fn store(batch: u32, query: u32, head: u32, sources: vec4u, dots: vec4f) {
+  let flat = batch * params.tokens + min(query, params.queries - 1u);
+  let token = flat % params.tokens;
+  let at = vec4u(((flat / params.tokens * params.heads + head) * params.tokens + token) * params.sources) + sources;
+  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(token + params.sources));
+  let value = select(dots * params.scale, vec4f(params.minus_infinity), hidden);
+  y[at.x] = value.x;
+  y[at.y] = value.y;
+  y[at.z] = value.z;
+  y[at.w] = value.w;
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
+//
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
 /** shaders/attention-scores-subgroup.wgsl */
 export const attentionScoresSubgroup: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
   name: "attention-scores-subgroup",
@@ -474,8 +1109,8 @@ requires immediate_address_space;
 // One workgroup is one subgroup and makes 16 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
 // keys (\`batches\` is 1), the queries of all rows are one long list.
 //
-// use lib/memory.wgsl
 // use lib/tile.wgsl
+// use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -490,16 +1125,6 @@ var<immediate> params: Params;
 @group(0) @binding(0) var<storage, read> q: array<f32>;
 @group(0) @binding(1) var<storage, read> k: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
-fn start(first: u32, query: u32, head: u32) -> u32 {
-  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
-}
-
-// An element that there is; nothing is compared where blocks fill a head exactly.
-fn within(d: u32) -> u32 {
-  if (!RAGGED) { return d; }
-  return min(d, params.dim - 1u);
-}
 
 // One element of four neighbouring sources; beyond the head's end it meets a zero.
 fn columns(at: vec4u, element: u32) -> vec4f {
@@ -532,23 +1157,6 @@ fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u
   }
 }
 
-// Scores of one query with four neighbouring sources, as far as there are so many.
-fn store(batch: u32, query: u32, head: u32, source: u32, dots: vec4f) {
-  if (query >= params.queries) { return; }
-  let flat = batch * params.tokens + query;
-  let token = flat % params.tokens;
-  let at = ((flat / params.tokens * params.heads + head) * params.tokens + token) * params.sources + source;
-  var value = dots * params.scale;
-  if (params.causal != 0u) {
-    let hidden = vec4u(source, source + 1u, source + 2u, source + 3u) + params.tokens > vec4u(token + params.sources);
-    value = select(value, vec4f(params.minus_infinity), hidden);
-  }
-  if (source < params.sources) { y[at] = value.x; }
-  if (source + 1u < params.sources) { y[at + 1u] = value.y; }
-  if (source + 2u < params.sources) { y[at + 2u] = value.z; }
-  if (source + 3u < params.sources) { y[at + 3u] = value.w; }
-}
-
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
@@ -556,13 +1164,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let tile = linear_group(id, count);
   if (tile >= query_tiles * source_tiles * params.heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
-  let source = 4u * (tile / query_tiles % source_tiles * SG + lane);
+  let sources = clamped(4u * (tile / query_tiles % source_tiles * SG + lane));
   let head = tile / query_tiles / source_tiles % params.heads;
   let batch = tile / query_tiles / source_tiles / params.heads;
   let first = row_of(batch, params.q_rows) * params.tokens;
   let own = row_of(batch, params.k_rows);
-  let sources = min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
-  let keys = vec4u(memory_of(own, sources.x, head), memory_of(own, sources.y, head), memory_of(own, sources.z, head), memory_of(own, sources.w, head));
+  let keys = keys_of(own, sources, head);
   let starts = Starts(
     vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
     vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
@@ -580,32 +1187,22 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     }
     add_block(&total, &block);
   }
-  store(batch, query + 0u, head, source, total.r0);
-  store(batch, query + 1u, head, source, total.r1);
-  store(batch, query + 2u, head, source, total.r2);
-  store(batch, query + 3u, head, source, total.r3);
-  store(batch, query + 4u, head, source, total.r4);
-  store(batch, query + 5u, head, source, total.r5);
-  store(batch, query + 6u, head, source, total.r6);
-  store(batch, query + 7u, head, source, total.r7);
-  store(batch, query + 8u, head, source, total.r8);
-  store(batch, query + 9u, head, source, total.r9);
-  store(batch, query + 10u, head, source, total.r10);
-  store(batch, query + 11u, head, source, total.r11);
-  store(batch, query + 12u, head, source, total.r12);
-  store(batch, query + 13u, head, source, total.r13);
-  store(batch, query + 14u, head, source, total.r14);
-  store(batch, query + 15u, head, source, total.r15);
-}
-
-// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
-//
-// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
-// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
-
-fn memory_of(row: u32, source: u32, head: u32) -> u32 {
-  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
-  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+  store(batch, query + 0u, head, sources, total.r0);
+  store(batch, query + 1u, head, sources, total.r1);
+  store(batch, query + 2u, head, sources, total.r2);
+  store(batch, query + 3u, head, sources, total.r3);
+  store(batch, query + 4u, head, sources, total.r4);
+  store(batch, query + 5u, head, sources, total.r5);
+  store(batch, query + 6u, head, sources, total.r6);
+  store(batch, query + 7u, head, sources, total.r7);
+  store(batch, query + 8u, head, sources, total.r8);
+  store(batch, query + 9u, head, sources, total.r9);
+  store(batch, query + 10u, head, sources, total.r10);
+  store(batch, query + 11u, head, sources, total.r11);
+  store(batch, query + 12u, head, sources, total.r12);
+  store(batch, query + 13u, head, sources, total.r13);
+  store(batch, query + 14u, head, sources, total.r14);
+  store(batch, query + 15u, head, sources, total.r15);
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -799,6 +1396,54 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r13 += (*block).r13;
   (*total).r14 += (*block).r14;
   (*total).r15 += (*block).r15;
+}
+
+// What the attention scores of tier D share: where queries and keys start and how scores are stored.
+// The kernel brings q, k, y, params and RAGGED: whether the last block of a head's elements is cut off.
+//
+// use lib/memory.wgsl
+
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
+}
+
+// An element that there is; nothing is compared where blocks fill a head exactly.
+fn within(d: u32) -> u32 {
+  if (!RAGGED) { return d; }
+  return min(d, params.dim - 1u);
+}
+
+// Four neighbouring sources; the last one stands for those beyond it.
+fn clamped(source: u32) -> vec4u {
+  return min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
+}
+
+// Where the keys of sources start.
+fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
+  return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
+}
+
+// Scores of one query with four sources. Queries and sources beyond the last were computed as the last, and write what it is.
+fn store(batch: u32, query: u32, head: u32, sources: vec4u, dots: vec4f) {
+  let flat = batch * params.tokens + min(query, params.queries - 1u);
+  let token = flat % params.tokens;
+  let at = vec4u(((flat / params.tokens * params.heads + head) * params.tokens + token) * params.sources) + sources;
+  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(token + params.sources));
+  let value = select(dots * params.scale, vec4f(params.minus_infinity), hidden);
+  y[at.x] = value.x;
+  y[at.y] = value.y;
+  y[at.z] = value.z;
+  y[at.w] = value.w;
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
+//
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -2138,7 +2783,7 @@ requires immediate_address_space;
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 24 rows times 4 SG columns, 8 rows at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 4 rows at a time (lib/strip.wgsl).
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
@@ -2196,175 +2841,199 @@ fn weights(place: vec2u, k: u32) -> Weights {
   );
 }
 
-// A strip of a matrix product in registers: 8 rows times four neighbouring columns a lane, for workgroups of one subgroup
-// of 8 lanes.
+fn prepare(lane: u32) {}
+
+// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// a lane are two sets, a and b, of four neighbours.
 //
-// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. The
-// accumulators of one strip stay in registers for a whole block, while the weights lie in the first-level cache, where a
-// multiply-add takes them from: with 16 rows at a time (lib/tile.wgsl) the accumulators would go in and out instead.
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
+// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
+// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
+// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 
-const STRIP = 8u;
-const STRIPS = 3u;
+const STRIP = 4u;
+const STRIPS = 6u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring outputs for each input of a block.
+// The weights of four neighbouring columns for each input of a block.
 struct Weights {
   w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-// One value of each row, and where each row starts.
-struct StripRows { a: vec4f, b: vec4f, }
-struct StripStarts { a: vec4u, b: vec4u, }
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
 
-struct Strip { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f, }
+// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
+fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
 // A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: StripRows, far: StripRows, w: Weights) -> Strip {
+fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
   var s = Strip();
-  lane_0(&s, near, w.w0);
-  lane_1(&s, near, w.w1);
-  lane_2(&s, near, w.w2);
-  lane_3(&s, near, w.w3);
-  lane_4(&s, near, w.w4);
-  lane_5(&s, near, w.w5);
-  lane_6(&s, near, w.w6);
-  lane_7(&s, near, w.w7);
-  lane_0(&s, far, w.w8);
-  lane_1(&s, far, w.w9);
-  lane_2(&s, far, w.w10);
-  lane_3(&s, far, w.w11);
-  lane_4(&s, far, w.w12);
-  lane_5(&s, far, w.w13);
-  lane_6(&s, far, w.w14);
-  lane_7(&s, far, w.w15);
+  lane_0(&s, near, a.w0, b.w0);
+  lane_1(&s, near, a.w1, b.w1);
+  lane_2(&s, near, a.w2, b.w2);
+  lane_3(&s, near, a.w3, b.w3);
+  lane_4(&s, near, a.w4, b.w4);
+  lane_5(&s, near, a.w5, b.w5);
+  lane_6(&s, near, a.w6, b.w6);
+  lane_7(&s, near, a.w7, b.w7);
+  lane_0(&s, far, a.w8, b.w8);
+  lane_1(&s, far, a.w9, b.w9);
+  lane_2(&s, far, a.w10, b.w10);
+  lane_3(&s, far, a.w11, b.w11);
+  lane_4(&s, far, a.w12, b.w12);
+  lane_5(&s, far, a.w13, b.w13);
+  lane_6(&s, far, a.w14, b.w14);
+  lane_7(&s, far, a.w15, b.w15);
   return s;
 }
 
 fn add_strip(total: ptr<function, Strip>, s: Strip) {
-  (*total).r0 += s.r0;
-  (*total).r1 += s.r1;
-  (*total).r2 += s.r2;
-  (*total).r3 += s.r3;
-  (*total).r4 += s.r4;
-  (*total).r5 += s.r5;
-  (*total).r6 += s.r6;
-  (*total).r7 += s.r7;
+  (*total).a0 += s.a0;
+  (*total).a1 += s.a1;
+  (*total).a2 += s.a2;
+  (*total).a3 += s.a3;
+  (*total).b0 += s.b0;
+  (*total).b1 += s.b1;
+  (*total).b2 += s.b2;
+  (*total).b3 += s.b3;
 }
 
-// s += rows x w, the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), w, (*s).r7);
+// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
+fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_1(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), w, (*s).r7);
+fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_2(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), w, (*s).r7);
+fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_3(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), w, (*s).r7);
+fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_4(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), w, (*s).r7);
+fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_5(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), w, (*s).r7);
+fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_6(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), w, (*s).r7);
+fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), w, (*s).r7);
+fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, RAGGED, SG, and \`weights\`, which reads a block of inputs.
+// The kernel brings x, bias, y, params, RAGGED, SG, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
+// neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
-fn starts_of(row: u32) -> StripStarts {
-  return StripStarts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-  );
-}
+fn starts_of(row: u32) -> vec4u { return vec4u(start(row), start(row + 1u), start(row + 2u), start(row + 3u)); }
 
 // A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: StripStarts, k: u32) -> StripRows {
-  let mine = within(k);
-  let a = vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]);
-  let b = vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]);
-  if (!RAGGED) { return StripRows(a, b); }
-  let inside = select(0.0, 1.0, k < params.k);
-  return StripRows(a * inside, b * inside);
+fn rows_at(starts: vec4u, k: u32) -> vec4f {
+  let at = starts + vec4u(within(k));
+  let rows = vec4f(x[at.x], x[at.y], x[at.z], x[at.w]);
+  if (!RAGGED) { return rows; }
+  return rows * select(0.0, 1.0, k < params.k);
 }
 
-fn store_strip(row: u32, first: u32, b: vec4f, s: Strip) {
-  store(row + 0u, first, s.r0 + b);
-  store(row + 1u, first, s.r1 + b);
-  store(row + 2u, first, s.r2 + b);
-  store(row + 3u, first, s.r3 + b);
-  store(row + 4u, first, s.r4 + b);
-  store(row + 5u, first, s.r5 + b);
-  store(row + 6u, first, s.r6 + b);
-  store(row + 7u, first, s.r7 + b);
+fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
+  store(row + 0u, first, s0 + b);
+  store(row + 1u, first, s1 + b);
+  store(row + 2u, first, s2 + b);
+  store(row + 3u, first, s3 + b);
 }
 
 @compute @workgroup_size(SG)
@@ -2372,34 +3041,30 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let row_tiles = (params.vectors + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
   let texels = (params.n + 3u) / 4u;
   let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
+  if (tile >= row_tiles * ((texels + 2u * SG - 1u) / (2u * SG))) { return; }
   let row = STRIPS * STRIP * (tile % row_tiles);
-  let own = tile / row_tiles * SG + lane;
-  let place = place_of(min(own, texels - 1u));
-  let starts_0 = starts_of(row);
-  let starts_1 = starts_of(row + STRIP);
-  let starts_2 = starts_of(row + 2u * STRIP);
-  var total_0 = Strip();
-  var total_1 = Strip();
-  var total_2 = Strip();
+  let strips = strips_from(row, params.vectors);
+  let own_a = tile / row_tiles * 2u * SG + lane;
+  let own_b = own_a + SG;
+  let place_a = place_of(min(own_a, texels - 1u));
+  let place_b = place_of(min(own_b, texels - 1u));
+  prepare(lane);
+  var totals = array<Strip, STRIPS>();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
-    let w = weights(place, k);
-    let near = k + lane;
-    let far = near + 8u;
-    add_strip(&total_0, strip_block(rows_at(starts_0, near), rows_at(starts_0, far), w));
-    if (row + STRIP < params.vectors) {
-      add_strip(&total_1, strip_block(rows_at(starts_1, near), rows_at(starts_1, far), w));
-    }
-    if (row + 2u * STRIP < params.vectors) {
-      add_strip(&total_2, strip_block(rows_at(starts_2, near), rows_at(starts_2, far), w));
+    let a = weights(place_a, k);
+    let b = weights(place_b, k);
+    for (var i = 0u; i < strips; i++) {
+      let starts = starts_of(row + STRIP * i);
+      add_strip(&totals[i], strip_block(rows_at(starts, k + lane), rows_at(starts, k + lane + 8u), a, b));
     }
   }
-  if (own >= texels) { return; }
-  let first = 4u * own;
-  let b = bias_of(first);
-  store_strip(row, first, b, total_0);
-  store_strip(row + STRIP, first, b, total_1);
-  store_strip(row + 2u * STRIP, first, b, total_2);
+  let bias_a = bias_of(min(4u * own_a, params.n - 1u));
+  let bias_b = bias_of(min(4u * own_b, params.n - 1u));
+  for (var i = 0u; i < strips; i++) {
+    let s = totals[i];
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2, s.a3); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2, s.b3); }
+  }
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
@@ -2481,6 +3146,422 @@ fn row_of(row: u32, rows: u32) -> u32 {
   },
 };
 
+/** shaders/matmul-strips-nf4.wgsl */
+export const matmulStripsNf4: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+  name: "matmul-strips-nf4",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters of 8 lanes: y = x W^T + b, weights in NF4 (lib/nf4.wgsl)
+//
+//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
+//
+// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 4 rows at a time (lib/strip.wgsl).
+//
+// use lib/strip.wgsl
+// use lib/matmul-strips.wgsl
+// use lib/matmul-frame.wgsl
+// use lib/nf4-texels.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+override HALF: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// The levels, two a lane: a shuffle of 8 lanes is one instruction.
+var<private> held: vec2f;
+
+fn prepare(lane: u32) {
+  held = vec2f(NF4_LEVELS[lane & 7u], NF4_LEVELS[8u + (lane & 7u)]);
+}
+
+fn level(code: u32) -> f32 {
+  let lane = code & 7u;
+  return select(subgroupShuffle(held.x, lane), subgroupShuffle(held.y, lane), code > 7u);
+}
+
+fn weights(place: vec2u, k: u32) -> Weights {
+  let scale = scales(place, k);
+  let near = code_texel(place, k);
+  let far = code_texel(place, k + 8u);
+  return Weights(
+    columns(near >> vec4u(0u), place, k + 0u, scale),
+    columns(near >> vec4u(4u), place, k + 1u, scale),
+    columns(near >> vec4u(8u), place, k + 2u, scale),
+    columns(near >> vec4u(12u), place, k + 3u, scale),
+    columns(near >> vec4u(16u), place, k + 4u, scale),
+    columns(near >> vec4u(20u), place, k + 5u, scale),
+    columns(near >> vec4u(24u), place, k + 6u, scale),
+    columns(near >> vec4u(28u), place, k + 7u, scale),
+    columns(far >> vec4u(0u), place, k + 8u, scale),
+    columns(far >> vec4u(4u), place, k + 9u, scale),
+    columns(far >> vec4u(8u), place, k + 10u, scale),
+    columns(far >> vec4u(12u), place, k + 11u, scale),
+    columns(far >> vec4u(16u), place, k + 12u, scale),
+    columns(far >> vec4u(20u), place, k + 13u, scale),
+    columns(far >> vec4u(24u), place, k + 14u, scale),
+    columns(far >> vec4u(28u), place, k + 15u, scale),
+  );
+}
+
+// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// a lane are two sets, a and b, of four neighbours.
+//
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
+// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
+// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
+// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+
+const STRIP = 4u;
+const STRIPS = 6u;
+const K_BLOCK = 16u;
+
+// The weights of four neighbouring columns for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
+
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
+
+// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
+fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
+
+// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
+fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
+  var s = Strip();
+  lane_0(&s, near, a.w0, b.w0);
+  lane_1(&s, near, a.w1, b.w1);
+  lane_2(&s, near, a.w2, b.w2);
+  lane_3(&s, near, a.w3, b.w3);
+  lane_4(&s, near, a.w4, b.w4);
+  lane_5(&s, near, a.w5, b.w5);
+  lane_6(&s, near, a.w6, b.w6);
+  lane_7(&s, near, a.w7, b.w7);
+  lane_0(&s, far, a.w8, b.w8);
+  lane_1(&s, far, a.w9, b.w9);
+  lane_2(&s, far, a.w10, b.w10);
+  lane_3(&s, far, a.w11, b.w11);
+  lane_4(&s, far, a.w12, b.w12);
+  lane_5(&s, far, a.w13, b.w13);
+  lane_6(&s, far, a.w14, b.w14);
+  lane_7(&s, far, a.w15, b.w15);
+  return s;
+}
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).a0 += s.a0;
+  (*total).a1 += s.a1;
+  (*total).a2 += s.a2;
+  (*total).a3 += s.a3;
+  (*total).b0 += s.b0;
+  (*total).b1 += s.b1;
+  (*total).b2 += s.b2;
+  (*total).b3 += s.b3;
+}
+
+// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
+fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
+}
+
+// The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
+// The kernel brings x, bias, y, params, RAGGED, SG, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
+// neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
+
+fn starts_of(row: u32) -> vec4u { return vec4u(start(row), start(row + 1u), start(row + 2u), start(row + 3u)); }
+
+// A lane's input of each row. Beyond the last input the rows are zero.
+fn rows_at(starts: vec4u, k: u32) -> vec4f {
+  let at = starts + vec4u(within(k));
+  let rows = vec4f(x[at.x], x[at.y], x[at.z], x[at.w]);
+  if (!RAGGED) { return rows; }
+  return rows * select(0.0, 1.0, k < params.k);
+}
+
+fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
+  store(row + 0u, first, s0 + b);
+  store(row + 1u, first, s1 + b);
+  store(row + 2u, first, s2 + b);
+  store(row + 3u, first, s3 + b);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + 2u * SG - 1u) / (2u * SG))) { return; }
+  let row = STRIPS * STRIP * (tile % row_tiles);
+  let strips = strips_from(row, params.vectors);
+  let own_a = tile / row_tiles * 2u * SG + lane;
+  let own_b = own_a + SG;
+  let place_a = place_of(min(own_a, texels - 1u));
+  let place_b = place_of(min(own_b, texels - 1u));
+  prepare(lane);
+  var totals = array<Strip, STRIPS>();
+  for (var k = 0u; k < params.k; k += K_BLOCK) {
+    let a = weights(place_a, k);
+    let b = weights(place_b, k);
+    for (var i = 0u; i < strips; i++) {
+      let starts = starts_of(row + STRIP * i);
+      add_strip(&totals[i], strip_block(rows_at(starts, k + lane), rows_at(starts, k + lane + 8u), a, b));
+    }
+  }
+  let bias_a = bias_of(min(4u * own_a, params.n - 1u));
+  let bias_b = bias_of(min(4u * own_b, params.n - 1u));
+  for (var i = 0u; i < strips; i++) {
+    let s = totals[i];
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2, s.a3); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2, s.b3); }
+  }
+}
+
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
+// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(first: u32) -> vec4f {
+  if (params.has_bias == 0u) { return vec4f(); }
+  let last = params.n - 1u;
+  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// NF4 weights (nf4.wgsl) in a texture (weight-texture.wgsl): a texel holds a word of each of four neighbouring outputs.
+// The kernel brings weight, params and RAGGED: whether rows begin within blocks. A block of scales holds for all inputs
+// that a kernel takes at a time, and these begin with a word of codes.
+//
+// use lib/nf4.wgsl
+
+fn place_of(texel: u32) -> vec2u { return vec2u(texel, 0u); }
+
+// The codes of eight inputs from k on, the first in the low bits.
+fn code_texel(place: vec2u, k: u32) -> vec4u {
+  return textureLoad(weight, vec2u(place.x, nf4_word(within(k))), 0);
+}
+
+fn scale_texel(place: vec2u, output: u32, k: u32) -> vec4f {
+  let block = nf4_block(params.k, 4u * place.x + output, within(k));
+  let words = textureLoad(weight, vec2u(place.x, nf4_scale_word(params.k, block)), 0);
+  return vec4f(nf4_scale(words.x, block), nf4_scale(words.y, block), nf4_scale(words.z, block), nf4_scale(words.w, block));
+}
+
+// Scales of four neighbouring outputs for input k: one texel, unless the outputs' rows begin within blocks.
+fn scales(place: vec2u, k: u32) -> vec4f {
+  let first = scale_texel(place, 0u, k);
+  if (!RAGGED) { return first; }
+  return vec4f(first.x, scale_texel(place, 1u, k).y, scale_texel(place, 2u, k).z, scale_texel(place, 3u, k).w);
+}
+
+// The weights of four neighbouring outputs for input k by the lowest four bits of their codes; \`block\` are the scales
+// where rows begin with a block.
+fn columns(codes: vec4u, place: vec2u, k: u32, block: vec4f) -> vec4f {
+  let code = codes & vec4u(15u);
+  let levels = vec4f(level(code.x), level(code.y), level(code.z), level(code.w));
+  if (!RAGGED) { return levels * block; }
+  return levels * scales(place, k);
+}
+
+// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
+// the row-major matrix, so a row may begin within one.
+//
+// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
+// that it touches, float32, or float16 two to a word (HALF): the largest of float16 weights is one of them. Code and
+// scale of an input are found within the row. The kernel brings HALF.
+//
+// use lib/half.wgsl
+
+const NF4_BLOCK = 64u;
+const NF4_LEVELS = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+);
+
+// Words of a row.
+fn nf4_words(inputs: u32) -> u32 {
+  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
+  return nf4_scale_word(inputs, (inputs + 63u) / NF4_BLOCK + ragged + select(0u, 1u, HALF));
+}
+
+// The word with the codes of an input.
+fn nf4_word(k: u32) -> u32 { return k / 8u; }
+
+// The block of an input, counted within its row; the word with the block's scale, and the scale.
+fn nf4_block(inputs: u32, row: u32, k: u32) -> u32 { return ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK; }
+fn nf4_scale_word(inputs: u32, block: u32) -> u32 { return (inputs + 7u) / 8u + select(block, block / 2u, HALF); }
+fn nf4_scale(word: u32, block: u32) -> f32 {
+  if (!HALF) { return bitcast<f32>(word); }
+  let pair = open_half(word);
+  return select(pair.x, pair.y, block % 2u == 1u);
+}
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
 /** shaders/matmul-strips.wgsl */
 export const matmulStrips: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-strips",
@@ -2493,7 +3574,7 @@ requires immediate_address_space;
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 24 rows times 4 SG columns, 8 rows at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 4 rows at a time (lib/strip.wgsl).
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
@@ -2546,175 +3627,199 @@ fn weights(place: vec2u, k: u32) -> Weights {
   );
 }
 
-// A strip of a matrix product in registers: 8 rows times four neighbouring columns a lane, for workgroups of one subgroup
-// of 8 lanes.
+fn prepare(lane: u32) {}
+
+// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// a lane are two sets, a and b, of four neighbours.
 //
-// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. The
-// accumulators of one strip stay in registers for a whole block, while the weights lie in the first-level cache, where a
-// multiply-add takes them from: with 16 rows at a time (lib/tile.wgsl) the accumulators would go in and out instead.
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
+// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
+// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
+// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 
-const STRIP = 8u;
-const STRIPS = 3u;
+const STRIP = 4u;
+const STRIPS = 6u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring outputs for each input of a block.
+// The weights of four neighbouring columns for each input of a block.
 struct Weights {
   w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-// One value of each row, and where each row starts.
-struct StripRows { a: vec4f, b: vec4f, }
-struct StripStarts { a: vec4u, b: vec4u, }
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
 
-struct Strip { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f, }
+// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
+fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
 // A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: StripRows, far: StripRows, w: Weights) -> Strip {
+fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
   var s = Strip();
-  lane_0(&s, near, w.w0);
-  lane_1(&s, near, w.w1);
-  lane_2(&s, near, w.w2);
-  lane_3(&s, near, w.w3);
-  lane_4(&s, near, w.w4);
-  lane_5(&s, near, w.w5);
-  lane_6(&s, near, w.w6);
-  lane_7(&s, near, w.w7);
-  lane_0(&s, far, w.w8);
-  lane_1(&s, far, w.w9);
-  lane_2(&s, far, w.w10);
-  lane_3(&s, far, w.w11);
-  lane_4(&s, far, w.w12);
-  lane_5(&s, far, w.w13);
-  lane_6(&s, far, w.w14);
-  lane_7(&s, far, w.w15);
+  lane_0(&s, near, a.w0, b.w0);
+  lane_1(&s, near, a.w1, b.w1);
+  lane_2(&s, near, a.w2, b.w2);
+  lane_3(&s, near, a.w3, b.w3);
+  lane_4(&s, near, a.w4, b.w4);
+  lane_5(&s, near, a.w5, b.w5);
+  lane_6(&s, near, a.w6, b.w6);
+  lane_7(&s, near, a.w7, b.w7);
+  lane_0(&s, far, a.w8, b.w8);
+  lane_1(&s, far, a.w9, b.w9);
+  lane_2(&s, far, a.w10, b.w10);
+  lane_3(&s, far, a.w11, b.w11);
+  lane_4(&s, far, a.w12, b.w12);
+  lane_5(&s, far, a.w13, b.w13);
+  lane_6(&s, far, a.w14, b.w14);
+  lane_7(&s, far, a.w15, b.w15);
   return s;
 }
 
 fn add_strip(total: ptr<function, Strip>, s: Strip) {
-  (*total).r0 += s.r0;
-  (*total).r1 += s.r1;
-  (*total).r2 += s.r2;
-  (*total).r3 += s.r3;
-  (*total).r4 += s.r4;
-  (*total).r5 += s.r5;
-  (*total).r6 += s.r6;
-  (*total).r7 += s.r7;
+  (*total).a0 += s.a0;
+  (*total).a1 += s.a1;
+  (*total).a2 += s.a2;
+  (*total).a3 += s.a3;
+  (*total).b0 += s.b0;
+  (*total).b1 += s.b1;
+  (*total).b2 += s.b2;
+  (*total).b3 += s.b3;
 }
 
-// s += rows x w, the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), w, (*s).r7);
+// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
+fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_1(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), w, (*s).r7);
+fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_2(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), w, (*s).r7);
+fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_3(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), w, (*s).r7);
+fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_4(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), w, (*s).r7);
+fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_5(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), w, (*s).r7);
+fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_6(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), w, (*s).r7);
+fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_7(s: ptr<function, Strip>, rows: StripRows, w: vec4f) {
-  (*s).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), w, (*s).r0);
-  (*s).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), w, (*s).r1);
-  (*s).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), w, (*s).r2);
-  (*s).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), w, (*s).r3);
-  (*s).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), w, (*s).r4);
-  (*s).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), w, (*s).r5);
-  (*s).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), w, (*s).r6);
-  (*s).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), w, (*s).r7);
+fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
+  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+  (*s).a3 = fma(r3, a, (*s).a3);
+  (*s).b3 = fma(r3, b, (*s).b3);
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, RAGGED, SG, and \`weights\`, which reads a block of inputs.
+// The kernel brings x, bias, y, params, RAGGED, SG, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
+// neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
-fn starts_of(row: u32) -> StripStarts {
-  return StripStarts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-  );
-}
+fn starts_of(row: u32) -> vec4u { return vec4u(start(row), start(row + 1u), start(row + 2u), start(row + 3u)); }
 
 // A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: StripStarts, k: u32) -> StripRows {
-  let mine = within(k);
-  let a = vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]);
-  let b = vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]);
-  if (!RAGGED) { return StripRows(a, b); }
-  let inside = select(0.0, 1.0, k < params.k);
-  return StripRows(a * inside, b * inside);
+fn rows_at(starts: vec4u, k: u32) -> vec4f {
+  let at = starts + vec4u(within(k));
+  let rows = vec4f(x[at.x], x[at.y], x[at.z], x[at.w]);
+  if (!RAGGED) { return rows; }
+  return rows * select(0.0, 1.0, k < params.k);
 }
 
-fn store_strip(row: u32, first: u32, b: vec4f, s: Strip) {
-  store(row + 0u, first, s.r0 + b);
-  store(row + 1u, first, s.r1 + b);
-  store(row + 2u, first, s.r2 + b);
-  store(row + 3u, first, s.r3 + b);
-  store(row + 4u, first, s.r4 + b);
-  store(row + 5u, first, s.r5 + b);
-  store(row + 6u, first, s.r6 + b);
-  store(row + 7u, first, s.r7 + b);
+fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
+  store(row + 0u, first, s0 + b);
+  store(row + 1u, first, s1 + b);
+  store(row + 2u, first, s2 + b);
+  store(row + 3u, first, s3 + b);
 }
 
 @compute @workgroup_size(SG)
@@ -2722,34 +3827,30 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let row_tiles = (params.vectors + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
   let texels = (params.n + 3u) / 4u;
   let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
+  if (tile >= row_tiles * ((texels + 2u * SG - 1u) / (2u * SG))) { return; }
   let row = STRIPS * STRIP * (tile % row_tiles);
-  let own = tile / row_tiles * SG + lane;
-  let place = place_of(min(own, texels - 1u));
-  let starts_0 = starts_of(row);
-  let starts_1 = starts_of(row + STRIP);
-  let starts_2 = starts_of(row + 2u * STRIP);
-  var total_0 = Strip();
-  var total_1 = Strip();
-  var total_2 = Strip();
+  let strips = strips_from(row, params.vectors);
+  let own_a = tile / row_tiles * 2u * SG + lane;
+  let own_b = own_a + SG;
+  let place_a = place_of(min(own_a, texels - 1u));
+  let place_b = place_of(min(own_b, texels - 1u));
+  prepare(lane);
+  var totals = array<Strip, STRIPS>();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
-    let w = weights(place, k);
-    let near = k + lane;
-    let far = near + 8u;
-    add_strip(&total_0, strip_block(rows_at(starts_0, near), rows_at(starts_0, far), w));
-    if (row + STRIP < params.vectors) {
-      add_strip(&total_1, strip_block(rows_at(starts_1, near), rows_at(starts_1, far), w));
-    }
-    if (row + 2u * STRIP < params.vectors) {
-      add_strip(&total_2, strip_block(rows_at(starts_2, near), rows_at(starts_2, far), w));
+    let a = weights(place_a, k);
+    let b = weights(place_b, k);
+    for (var i = 0u; i < strips; i++) {
+      let starts = starts_of(row + STRIP * i);
+      add_strip(&totals[i], strip_block(rows_at(starts, k + lane), rows_at(starts, k + lane + 8u), a, b));
     }
   }
-  if (own >= texels) { return; }
-  let first = 4u * own;
-  let b = bias_of(first);
-  store_strip(row, first, b, total_0);
-  store_strip(row + STRIP, first, b, total_1);
-  store_strip(row + 2u * STRIP, first, b, total_2);
+  let bias_a = bias_of(min(4u * own_a, params.n - 1u));
+  let bias_b = bias_of(min(4u * own_b, params.n - 1u));
+  for (var i = 0u; i < strips; i++) {
+    let s = totals[i];
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2, s.a3); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2, s.b3); }
+  }
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
@@ -2881,8 +3982,6 @@ fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, 
   two_steps(block, starts, place, k + 8u, lane);
 }
 
-fn prepare(lane: u32) {}
-
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
 // Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
@@ -3077,8 +4176,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, \`prepare\`, which readies a lane, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a
-// block of inputs to a tile.
+// The kernel brings SG, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
 
 // A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
@@ -3109,7 +4207,6 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
@@ -3224,7 +4321,7 @@ export const matmulSubgroupNf4: Shader<"x" | "weight" | "bias" | "y", { SG: numb
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Matrix product with bias for software adapters: y = x W^T + b, weights in NF4 (lib/nf4.wgsl), eight inputs to a word
+// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in NF4 (lib/nf4.wgsl)
 //
 //   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
@@ -3233,8 +4330,8 @@ requires immediate_address_space;
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
 // use lib/matmul-frame.wgsl
+// use lib/nf4-texels.wgsl
 // use lib/grid.wgsl
-// use lib/nf4.wgsl
 
 override SG: u32;
 override RAGGED: bool;
@@ -3248,76 +4345,28 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// The levels, where the lanes find them fastest: with eight lanes in their registers, two a lane, as a shuffle is one
-// instruction there; with four it is a chain of them, and memory is faster.
-var<private> held: vec2f;
+// From memory: a shuffle is a chain of instructions here.
 var<private> table: array<f32, 16> = NF4_LEVELS;
 
-fn level(code: u32) -> f32 {
-  if (SG != 8u) { return table[code]; }
-  let lane = code & 7u;
-  return select(subgroupShuffle(held.x, lane), subgroupShuffle(held.y, lane), code > 7u);
-}
+fn level(code: u32) -> f32 { return table[code]; }
 
-// Levels of four neighbouring outputs by the lowest four bits of their codes.
-fn levels(codes: vec4u) -> vec4f {
-  let code = codes & vec4u(15u);
-  return vec4f(level(code.x), level(code.y), level(code.z), level(code.w));
+// Four inputs from k on, their codes from the lowest bits up.
+fn step(block: ptr<function, Tile>, starts: Starts, place: vec2u, codes: vec4u, scale: vec4f, k: u32, lane: u32) {
+  let rows = rows_at(starts, k + lane);
+  accumulate_0(block, rows, columns(codes >> vec4u(0u), place, k + 0u, scale));
+  accumulate_1(block, rows, columns(codes >> vec4u(4u), place, k + 1u, scale));
+  accumulate_2(block, rows, columns(codes >> vec4u(8u), place, k + 2u, scale));
+  accumulate_3(block, rows, columns(codes >> vec4u(12u), place, k + 3u, scale));
 }
-
-fn code_texel(texel: u32, k: u32) -> vec4u {
-  return textureLoad(weight, vec2u(texel, nf4_word(within(k))), 0);
-}
-
-fn scale_texel(texel: u32, output: u32, k: u32) -> vec4f {
-  let block = nf4_block(params.k, 4u * texel + output, within(k));
-  let words = textureLoad(weight, vec2u(texel, nf4_scale_word(params.k, block)), 0);
-  return vec4f(nf4_scale(words.x, block), nf4_scale(words.y, block), nf4_scale(words.z, block), nf4_scale(words.w, block));
-}
-
-// Scales of four neighbouring outputs for input k: one texel, unless the outputs' rows begin within blocks.
-fn scales(texel: u32, k: u32) -> vec4f {
-  let first = scale_texel(texel, 0u, k);
-  if (!RAGGED) { return first; }
-  return vec4f(first.x, scale_texel(texel, 1u, k).y, scale_texel(texel, 2u, k).z, scale_texel(texel, 3u, k).w);
-}
-
-// The weights of four neighbouring outputs for input k; \`block\` are the scales where rows begin with a block.
-fn columns(codes: vec4u, texel: u32, k: u32, block: vec4f) -> vec4f {
-  if (!RAGGED) { return levels(codes) * block; }
-  return levels(codes) * scales(texel, k);
-}
-
-// SG inputs from k on, their codes from the lowest bits up.
-fn step(block: ptr<function, Tile>, starts: Starts, texel: u32, codes: vec4u, scale: vec4f, k: u32, lane: u32) {
-  let a = rows_at(starts, k + lane);
-  accumulate_0(block, a, columns(codes >> vec4u(0u), texel, k + 0u, scale));
-  accumulate_1(block, a, columns(codes >> vec4u(4u), texel, k + 1u, scale));
-  accumulate_2(block, a, columns(codes >> vec4u(8u), texel, k + 2u, scale));
-  accumulate_3(block, a, columns(codes >> vec4u(12u), texel, k + 3u, scale));
-  if (SG > 4u) {
-    accumulate_4(block, a, columns(codes >> vec4u(16u), texel, k + 4u, scale));
-    accumulate_5(block, a, columns(codes >> vec4u(20u), texel, k + 5u, scale));
-    accumulate_6(block, a, columns(codes >> vec4u(24u), texel, k + 6u, scale));
-    accumulate_7(block, a, columns(codes >> vec4u(28u), texel, k + 7u, scale));
-  }
-}
-
-fn place_of(texel: u32) -> vec2u { return vec2u(texel, 0u); }
 
 fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
-  let texel = place.x;
-  let scale = scales(texel, k);
-  let near = code_texel(texel, k);
-  let far = code_texel(texel, k + 8u);
-  step(block, starts, texel, near, scale, k, lane);
-  if (SG < 8u) { step(block, starts, texel, near >> vec4u(16u), scale, k + SG, lane); }
-  step(block, starts, texel, far, scale, k + 8u, lane);
-  if (SG < 8u) { step(block, starts, texel, far >> vec4u(16u), scale, k + 8u + SG, lane); }
-}
-
-fn prepare(lane: u32) {
-  held = vec2f(NF4_LEVELS[lane & 7u], NF4_LEVELS[8u + (lane & 7u)]);
+  let scale = scales(place, k);
+  let near = code_texel(place, k);
+  let far = code_texel(place, k + 8u);
+  step(block, starts, place, near, scale, k, lane);
+  step(block, starts, place, near >> vec4u(16u), scale, k + 4u, lane);
+  step(block, starts, place, far, scale, k + 8u, lane);
+  step(block, starts, place, far >> vec4u(16u), scale, k + 12u, lane);
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -3514,8 +4563,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, \`prepare\`, which readies a lane, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a
-// block of inputs to a tile.
+// The kernel brings SG, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
 
 // A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
@@ -3546,7 +4594,6 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
@@ -3602,14 +4649,39 @@ fn store(row: u32, first: u32, value: vec4f) {
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
 }
 
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
+// NF4 weights (nf4.wgsl) in a texture (weight-texture.wgsl): a texel holds a word of each of four neighbouring outputs.
+// The kernel brings weight, params and RAGGED: whether rows begin within blocks. A block of scales holds for all inputs
+// that a kernel takes at a time, and these begin with a word of codes.
+//
+// use lib/nf4.wgsl
+
+fn place_of(texel: u32) -> vec2u { return vec2u(texel, 0u); }
+
+// The codes of eight inputs from k on, the first in the low bits.
+fn code_texel(place: vec2u, k: u32) -> vec4u {
+  return textureLoad(weight, vec2u(place.x, nf4_word(within(k))), 0);
 }
 
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
+fn scale_texel(place: vec2u, output: u32, k: u32) -> vec4f {
+  let block = nf4_block(params.k, 4u * place.x + output, within(k));
+  let words = textureLoad(weight, vec2u(place.x, nf4_scale_word(params.k, block)), 0);
+  return vec4f(nf4_scale(words.x, block), nf4_scale(words.y, block), nf4_scale(words.z, block), nf4_scale(words.w, block));
+}
+
+// Scales of four neighbouring outputs for input k: one texel, unless the outputs' rows begin within blocks.
+fn scales(place: vec2u, k: u32) -> vec4f {
+  let first = scale_texel(place, 0u, k);
+  if (!RAGGED) { return first; }
+  return vec4f(first.x, scale_texel(place, 1u, k).y, scale_texel(place, 2u, k).z, scale_texel(place, 3u, k).w);
+}
+
+// The weights of four neighbouring outputs for input k by the lowest four bits of their codes; \`block\` are the scales
+// where rows begin with a block.
+fn columns(codes: vec4u, place: vec2u, k: u32, block: vec4f) -> vec4f {
+  let code = codes & vec4u(15u);
+  let levels = vec4f(level(code.x), level(code.y), level(code.z), level(code.w));
+  if (!RAGGED) { return levels * block; }
+  return levels * scales(place, k);
 }
 
 // NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
@@ -3658,6 +4730,16 @@ fn open_half(bits: u32) -> vec2f {
   let h = vec2u(bits & 0xffffu, bits >> 16u);
   let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
 }
 `,
   },
@@ -3715,8 +4797,6 @@ fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, 
   step(block, starts, place, k + 12u, lane);
 }
 
-fn prepare(lane: u32) {}
-
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
 //
 // Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
@@ -3911,8 +4991,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, \`prepare\`, which readies a lane, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a
-// block of inputs to a tile.
+// The kernel brings SG, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
 
 // A lane's input of each row. Beyond the last input the rows are zero.
 fn rows_at(starts: Starts, k: u32) -> Rows {
@@ -3943,7 +5022,6 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
     vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
   );
-  prepare(lane);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();

@@ -1,0 +1,37 @@
+// What the attention scores of tier D share: where queries and keys start and how scores are stored.
+// The kernel brings q, k, y, params and RAGGED: whether the last block of a head's elements is cut off.
+//
+// use lib/memory.wgsl
+
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
+}
+
+// An element that there is; nothing is compared where blocks fill a head exactly.
+fn within(d: u32) -> u32 {
+  if (!RAGGED) { return d; }
+  return min(d, params.dim - 1u);
+}
+
+// Four neighbouring sources; the last one stands for those beyond it.
+fn clamped(source: u32) -> vec4u {
+  return min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
+}
+
+// Where the keys of sources start.
+fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
+  return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
+}
+
+// Scores of one query with four sources. Queries and sources beyond the last were computed as the last, and write what it is.
+fn store(batch: u32, query: u32, head: u32, sources: vec4u, dots: vec4f) {
+  let flat = batch * params.tokens + min(query, params.queries - 1u);
+  let token = flat % params.tokens;
+  let at = vec4u(((flat / params.tokens * params.heads + head) * params.tokens + token) * params.sources) + sources;
+  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(token + params.sources));
+  let value = select(dots * params.scale, vec4f(params.minus_infinity), hidden);
+  y[at.x] = value.x;
+  y[at.y] = value.y;
+  y[at.z] = value.z;
+  y[at.w] = value.w;
+}
