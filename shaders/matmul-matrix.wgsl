@@ -1,6 +1,6 @@
 // Matrix product with bias on float16 matrix units: y = x W^T + b, products of float16, sums in float32. Not exact.
 //
-//   x [vectors, K]   W [N, K], float32, float16 two to a word (HALF), or NF4   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
 //
 // A workgroup of four times 32 lanes makes a tile of 64 x 64, each subgroup a quarter of it in four matrices of 16 x 16.
 // Both operands pass through workgroup memory 32 inputs at a time, rounded to float16; rows are padded so that matrices
@@ -10,12 +10,10 @@
 // use lib/weight-at.wgsl
 // use lib/grid.wgsl
 
-override K: u32;
 override HALF: bool;
 override NF4: bool;
-override BIAS: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -47,14 +45,14 @@ fn main(
   let down = QUARTER * (quarter / 2u);
   let across = QUARTER * (quarter % 2u);
   var sums: Sums;
-  for (var k = 0u; k < K; k += STEP) {
+  for (var k = 0u; k < params.k; k += STEP) {
     for (var i = lane; i < TILE * STEP; i += LANES) {
       let line = i / STEP;
       let input = k + i % STEP;
       var a = 0.0;
       var w = 0.0;
-      if (input < K && row + line < params.vectors) { a = x[(row + line) * K + input]; }
-      if (input < K && column + line < params.n) { w = weight_at(column + line, input); }
+      if (input < params.k && row + line < params.vectors) { a = x[(row + line) * params.k + input]; }
+      if (input < params.k && column + line < params.n) { w = weight_at(column + line, input); }
       xs[line * STRIDE + i % STEP] = to_half(a);
       ws[line * STRIDE + i % STEP] = to_half(w);
     }
@@ -72,7 +70,7 @@ fn main(
       let n = left + i % SIDE;
       if (out < params.vectors && n < params.n) {
         var b = 0.0;
-        if (BIAS) { b = bias[n]; }
+        if (params.has_bias != 0u) { b = bias[n]; }
         y[out * params.n + n] = results[SIDE * SIDE * quarter + i] + b;
       }
     }

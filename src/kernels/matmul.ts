@@ -13,7 +13,7 @@ import {
   matmulSubgroupHalf,
   matmulSubgroupNf4,
 } from "./shaders.gen.ts";
-import { size, type Tensor } from "./tensor.ts";
+import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
 
 /**
  * x [..., inputs] by weight [outputs, inputs] plus bias [outputs]: [..., outputs].
@@ -28,29 +28,45 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
   const vectors = size(x.shape) / inputs;
   gpu.flop += 2 * vectors * inputs * outputs;
   const common = { x: x.memory, bias: (bias ?? x).memory, y: y.memory };
-  if (weight.texture) {
-    const SG = gpu.info.subgroupSize;
-    const nf4 = isNf4(weight.format);
-    const strips = hasStrips(gpu);
-    const tiles = tilesOf(gpu, strips, vectors, outputs);
-    const bindings = { ...common, weight: weight.texture };
-    const params = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined) };
-    const overrides = { SG, RAGGED: inputs % (nf4 ? NF4_BLOCK : K_BLOCK) !== 0 };
-    const halves = { ...overrides, ...halfOverride(gpu) };
-    const HALF = weight.format === "nf4-half";
-    if (nf4) gpu.run(strips ? matmulStripsNf4 : matmulSubgroupNf4, { ...halves, HALF }, bindings, params, tiles);
-    else if (weight.format === "float16")
-      gpu.run(strips ? matmulStripsHalf : matmulSubgroupHalf, halves, bindings, params, tiles);
-    else gpu.run(strips ? matmulStrips : matmulSubgroup, overrides, bindings, params, tiles);
-  } else {
-    const tiles = Math.ceil(vectors / 64) * Math.ceil(outputs / 64);
-    const HALF = weight.format === "float16" || weight.format === "nf4-half";
-    const forms = { HALF, NF4: isNf4(weight.format), ...halfOverride(gpu) };
-    const overrides = { K: inputs, BIAS: bias !== undefined, ...forms };
-    const bindings = { ...common, weight: weight.memory! };
-    gpu.run(gpu.info.tier === "A" ? matmulMatrix : matmulShader, overrides, bindings, { vectors, n: outputs }, tiles);
-  }
+  const params = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined) };
+  if (weight.texture) runD(gpu, weight, { ...common, weight: weight.texture }, params);
+  else runAB(gpu, weight, { ...common, weight: weight.memory! }, params);
   return y;
+}
+
+interface Params {
+  readonly vectors: number;
+  readonly n: number;
+  readonly k: number;
+  readonly has_bias: number;
+}
+
+type Bindings<Weight> = { readonly [name in "x" | "bias" | "y"]: Memory } & { readonly weight: Weight };
+
+function runD(gpu: Gpu, { format }: Matrix, bindings: Bindings<TextureMemory>, params: Params): void {
+  const strips = hasStrips(gpu);
+  const tiles = tilesOf(gpu, strips, params.vectors, params.n);
+  const block = isNf4(format) ? NF4_BLOCK : K_BLOCK;
+  const overrides = { SG: gpu.info.subgroupSize, RAGGED: params.k % block !== 0 };
+  const halves = { ...overrides, ...halfOverride(gpu) };
+  if (format === "float32") gpu.run(strips ? matmulStrips : matmulSubgroup, overrides, bindings, params, tiles);
+  else if (format === "float16")
+    gpu.run(strips ? matmulStripsHalf : matmulSubgroupHalf, halves, bindings, params, tiles);
+  else {
+    const HALF = format === "nf4-half";
+    gpu.run(strips ? matmulStripsNf4 : matmulSubgroupNf4, { ...halves, HALF }, bindings, params, tiles);
+  }
+}
+
+function runAB(gpu: Gpu, { format }: Matrix, bindings: Bindings<Memory>, params: Params): void {
+  const HALF = format === "float16" || format === "nf4-half";
+  const overrides = { HALF, NF4: isNf4(format), ...halfOverride(gpu) };
+  const tiles = (side: number) => Math.ceil(params.vectors / side) * Math.ceil(params.n / side);
+  if (gpu.info.tier === "A") gpu.run(matmulMatrix, overrides, bindings, params, tiles(64));
+  else {
+    const EACH = params.vectors <= 16 ? 1 : 4;
+    gpu.run(matmulShader, { EACH, ...overrides }, bindings, params, tiles(16 * EACH));
+  }
 }
 
 export const halfOverride = (gpu: Gpu) => ({ HALF_FLUSHES: gpu.info.halfFlushes });

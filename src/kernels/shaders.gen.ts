@@ -145,6 +145,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 
+// With 24 strips it would be a tenth faster, but for lavapipe a strip of the array is a choice among variables, compiled in
+// time that grows with the square of their number: 6 take 3 seconds, 12 take 11, 24 take 40.
+
 const STRIP = 4u;
 const STRIPS = 6u;
 const K_BLOCK = 16u;
@@ -870,6 +873,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
+
+// With 24 strips it would be a tenth faster, but for lavapipe a strip of the array is a choice among variables, compiled in
+// time that grows with the square of their number: 6 take 3 seconds, 12 take 11, 24 take 40.
 
 const STRIP = 4u;
 const STRIPS = 6u;
@@ -2388,10 +2394,10 @@ fn exp_exact(x: f32) -> f32 {
 };
 
 /** shaders/matmul-matrix.wgsl */
-export const matmulMatrix: Shader<"x" | "weight" | "bias" | "y", { K: number; HALF: boolean; NF4: boolean; BIAS: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n"> = {
+export const matmulMatrix: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-matrix",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
   code: {
     units: `enable subgroups;
 enable f16;
@@ -2399,7 +2405,7 @@ enable chromium_experimental_subgroup_matrix;
 requires immediate_address_space;
 // Matrix product with bias on float16 matrix units: y = x W^T + b, products of float16, sums in float32. Not exact.
 //
-//   x [vectors, K]   W [N, K], float32, float16 two to a word (HALF), or NF4   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
 //
 // A workgroup of four times 32 lanes makes a tile of 64 x 64, each subgroup a quarter of it in four matrices of 16 x 16.
 // Both operands pass through workgroup memory 32 inputs at a time, rounded to float16; rows are padded so that matrices
@@ -2409,12 +2415,10 @@ requires immediate_address_space;
 // use lib/weight-at.wgsl
 // use lib/grid.wgsl
 
-override K: u32;
 override HALF: bool;
 override NF4: bool;
-override BIAS: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -2446,14 +2450,14 @@ fn main(
   let down = QUARTER * (quarter / 2u);
   let across = QUARTER * (quarter % 2u);
   var sums: Sums;
-  for (var k = 0u; k < K; k += STEP) {
+  for (var k = 0u; k < params.k; k += STEP) {
     for (var i = lane; i < TILE * STEP; i += LANES) {
       let line = i / STEP;
       let input = k + i % STEP;
       var a = 0.0;
       var w = 0.0;
-      if (input < K && row + line < params.vectors) { a = x[(row + line) * K + input]; }
-      if (input < K && column + line < params.n) { w = weight_at(column + line, input); }
+      if (input < params.k && row + line < params.vectors) { a = x[(row + line) * params.k + input]; }
+      if (input < params.k && column + line < params.n) { w = weight_at(column + line, input); }
       xs[line * STRIDE + i % STEP] = to_half(a);
       ws[line * STRIDE + i % STEP] = to_half(w);
     }
@@ -2471,7 +2475,7 @@ fn main(
       let n = left + i % SIDE;
       if (out < params.vectors && n < params.n) {
         var b = 0.0;
-        if (BIAS) { b = bias[n]; }
+        if (params.has_bias != 0u) { b = bias[n]; }
         y[out * params.n + n] = results[SIDE * SIDE * quarter + i] + b;
       }
     }
@@ -2513,18 +2517,18 @@ fn put(sums: ptr<function, Sums>, part: u32, at: u32, lane: u32) {
 }
 
 // A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
-// brings weight, K, HALF, NF4.
+// brings weight, params.k, HALF, NF4.
 //
 // use lib/nf4.wgsl
 
 fn weight_at(row: u32, k: u32) -> f32 {
   if (NF4) {
-    let start = row * nf4_words(K);
+    let start = row * nf4_words(params.k);
     let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
-    let block = nf4_block(K, row, k);
-    return level * nf4_scale(weight[start + nf4_scale_word(K, block)], block);
+    let block = nf4_block(params.k, row, k);
+    return level * nf4_scale(weight[start + nf4_scale_word(params.k, block)], block);
   }
-  let at = row * K + k;
+  let at = row * params.k + k;
   if (HALF) {
     let pair = open_half(weight[at / 2u]);
     return select(pair.x, pair.y, at % 2u == 1u);
@@ -2594,7 +2598,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 requires immediate_address_space;
 // Matrix product with bias on float16 matrix units: y = x W^T + b, products of float16, sums in float32. Not exact.
 //
-//   x [vectors, K]   W [N, K], float32, float16 two to a word (HALF), or NF4   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
 //
 // A workgroup of four times 32 lanes makes a tile of 64 x 64, each subgroup a quarter of it in four matrices of 16 x 16.
 // Both operands pass through workgroup memory 32 inputs at a time, rounded to float16; rows are padded so that matrices
@@ -2604,12 +2608,10 @@ requires immediate_address_space;
 // use lib/weight-at.wgsl
 // use lib/grid.wgsl
 
-override K: u32;
 override HALF: bool;
 override NF4: bool;
-override BIAS: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -2641,14 +2643,14 @@ fn main(
   let down = QUARTER * (quarter / 2u);
   let across = QUARTER * (quarter % 2u);
   var sums: Sums;
-  for (var k = 0u; k < K; k += STEP) {
+  for (var k = 0u; k < params.k; k += STEP) {
     for (var i = lane; i < TILE * STEP; i += LANES) {
       let line = i / STEP;
       let input = k + i % STEP;
       var a = 0.0;
       var w = 0.0;
-      if (input < K && row + line < params.vectors) { a = x[(row + line) * K + input]; }
-      if (input < K && column + line < params.n) { w = weight_at(column + line, input); }
+      if (input < params.k && row + line < params.vectors) { a = x[(row + line) * params.k + input]; }
+      if (input < params.k && column + line < params.n) { w = weight_at(column + line, input); }
       xs[line * STRIDE + i % STEP] = to_half(a);
       ws[line * STRIDE + i % STEP] = to_half(w);
     }
@@ -2666,7 +2668,7 @@ fn main(
       let n = left + i % SIDE;
       if (out < params.vectors && n < params.n) {
         var b = 0.0;
-        if (BIAS) { b = bias[n]; }
+        if (params.has_bias != 0u) { b = bias[n]; }
         y[out * params.n + n] = results[SIDE * SIDE * quarter + i] + b;
       }
     }
@@ -2699,18 +2701,18 @@ fn put(sums: ptr<function, Sums>, part: u32, at: u32, lane: u32) {
 }
 
 // A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
-// brings weight, K, HALF, NF4.
+// brings weight, params.k, HALF, NF4.
 //
 // use lib/nf4.wgsl
 
 fn weight_at(row: u32, k: u32) -> f32 {
   if (NF4) {
-    let start = row * nf4_words(K);
+    let start = row * nf4_words(params.k);
     let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
-    let block = nf4_block(K, row, k);
-    return level * nf4_scale(weight[start + nf4_scale_word(K, block)], block);
+    let block = nf4_block(params.k, row, k);
+    return level * nf4_scale(weight[start + nf4_scale_word(params.k, block)], block);
   }
-  let at = row * K + k;
+  let at = row * params.k + k;
   if (HALF) {
     let pair = open_half(weight[at / 2u]);
     return select(pair.x, pair.y, at % 2u == 1u);
@@ -2860,6 +2862,9 @@ fn prepare(lane: u32) {}
 // after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
+
+// With 24 strips it would be a tenth faster, but for lavapipe a strip of the array is a choice among variables, compiled in
+// time that grows with the square of their number: 6 take 3 seconds, 12 take 11, 24 take 40.
 
 const STRIP = 4u;
 const STRIPS = 6u;
@@ -3231,6 +3236,9 @@ fn weights(place: vec2u, k: u32) -> Weights {
 // after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
+
+// With 24 strips it would be a tenth faster, but for lavapipe a strip of the array is a choice among variables, compiled in
+// time that grows with the square of their number: 6 take 3 seconds, 12 take 11, 24 take 40.
 
 const STRIP = 4u;
 const STRIPS = 6u;
@@ -3646,6 +3654,9 @@ fn prepare(lane: u32) {}
 // after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
+
+// With 24 strips it would be a tenth faster, but for lavapipe a strip of the array is a choice among variables, compiled in
+// time that grows with the square of their number: 6 take 3 seconds, 12 take 11, 24 take 40.
 
 const STRIP = 4u;
 const STRIPS = 6u;
@@ -5123,29 +5134,30 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul.wgsl */
-export const matmul: Shader<"x" | "weight" | "bias" | "y", { K: number; HALF: boolean; NF4: boolean; BIAS: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n"> = {
+export const matmul: Shader<"x" | "weight" | "bias" | "y", { EACH: number; HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
   code: {
     plain: `requires immediate_address_space;
 // Matrix product with bias for GPUs: y = x W^T + b
 //
-//   x [vectors, K]   W [N, K], float32, float16 two to a word (HALF), or NF4   b [N]   y [vectors, N]
+//   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
 //
-// A workgroup of 16 x 16 makes a tile of 64 x 64, each invocation 4 x 4 of it in registers. Both operands pass through
-// workgroup memory 16 inputs at a time, x transposed and padded so that neighbouring lanes read neighbouring banks.
-// Sums are kept in two levels, blocks of 16 inputs and the total; their order never depends on the number of vectors.
+// A workgroup of 16 x 16 makes a tile of 64 x 64, each invocation EACH x EACH = 4 x 4 of it in registers; of 16 x 16 where
+// there are so few vectors that most of a larger tile would be empty (EACH is 1): then more workgroups share the weights
+// out. Both operands pass through workgroup memory 16 inputs at a time, x transposed and padded so that neighbouring lanes
+// read neighbouring banks. Sums are kept in two levels, blocks of 16 inputs and the total; their order never depends on
+// the number of vectors.
 //
 // use lib/weight-at.wgsl
 // use lib/grid.wgsl
 
-override K: u32;
+override EACH: u32;
 override HALF: bool;
 override NF4: bool;
-override BIAS: bool;
 
-struct Params { vectors: u32, n: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -5160,21 +5172,22 @@ var<workgroup> ws: array<f32, STEP * SIDE>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + 63u) / 64u;
+  let side = 16u * EACH;
+  let row_tiles = (params.vectors + side - 1u) / side;
   let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((params.n + 63u) / 64u)) { return; }
-  let row = 64u * (tile % row_tiles);
-  let column = 64u * (tile / row_tiles);
+  if (tile >= row_tiles * ((params.n + side - 1u) / side)) { return; }
+  let row = side * (tile % row_tiles);
+  let column = side * (tile / row_tiles);
   let ty = lane / 16u;
   let tx = lane % 16u;
   var total = array<vec4f, 4>();
-  for (var k = 0u; k < K; k += STEP) {
-    for (var i = 0u; i < 4u; i++) {
+  for (var k = 0u; k < params.k; k += STEP) {
+    for (var i = 0u; i < EACH; i++) {
       let line = ty + 16u * i;
-      let inside = k + tx < K;
+      let inside = k + tx < params.k;
       var a = 0.0;
       var w = 0.0;
-      if (inside && row + line < params.vectors) { a = x[(row + line) * K + k + tx]; }
+      if (inside && row + line < params.vectors) { a = x[(row + line) * params.k + k + tx]; }
       if (inside && column + line < params.n) { w = weight_at(column + line, k + tx); }
       xs[tx * SIDE + line] = a;
       ws[tx * SIDE + line] = w;
@@ -5182,20 +5195,21 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     workgroupBarrier();
     var block = array<vec4f, 4>();
     for (var j = 0u; j < STEP; j++) {
-      let w = vec4f(ws[j * SIDE + tx], ws[j * SIDE + tx + 16u], ws[j * SIDE + tx + 32u], ws[j * SIDE + tx + 48u]);
-      for (var i = 0u; i < 4u; i++) { block[i] = fma(vec4f(xs[j * SIDE + ty + 16u * i]), w, block[i]); }
+      var w = vec4f(ws[j * SIDE + tx], 0.0, 0.0, 0.0);
+      if (EACH > 1u) { w = vec4f(w.x, ws[j * SIDE + tx + 16u], ws[j * SIDE + tx + 32u], ws[j * SIDE + tx + 48u]); }
+      for (var i = 0u; i < EACH; i++) { block[i] = fma(vec4f(xs[j * SIDE + ty + 16u * i]), w, block[i]); }
     }
     workgroupBarrier();
-    for (var i = 0u; i < 4u; i++) { total[i] += block[i]; }
+    for (var i = 0u; i < EACH; i++) { total[i] += block[i]; }
   }
-  for (var i = 0u; i < 4u; i++) {
+  for (var i = 0u; i < EACH; i++) {
     let out = row + ty + 16u * i;
     let value = total[i];
-    for (var j = 0u; j < 4u; j++) {
+    for (var j = 0u; j < EACH; j++) {
       let n = column + tx + 16u * j;
       if (out < params.vectors && n < params.n) {
         var b = 0.0;
-        if (BIAS) { b = bias[n]; }
+        if (params.has_bias != 0u) { b = bias[n]; }
         y[out * params.n + n] = value[j] + b;
       }
     }
@@ -5203,18 +5217,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
-// brings weight, K, HALF, NF4.
+// brings weight, params.k, HALF, NF4.
 //
 // use lib/nf4.wgsl
 
 fn weight_at(row: u32, k: u32) -> f32 {
   if (NF4) {
-    let start = row * nf4_words(K);
+    let start = row * nf4_words(params.k);
     let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
-    let block = nf4_block(K, row, k);
-    return level * nf4_scale(weight[start + nf4_scale_word(K, block)], block);
+    let block = nf4_block(params.k, row, k);
+    return level * nf4_scale(weight[start + nf4_scale_word(params.k, block)], block);
   }
-  let at = row * K + k;
+  let at = row * params.k + k;
   if (HALF) {
     let pair = open_half(weight[at / 2u]);
     return select(pair.x, pair.y, at % 2u == 1u);
