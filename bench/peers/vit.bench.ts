@@ -4,10 +4,16 @@
  *
  *     PEERS_ORT=/path/to/node_modules/onnxruntime-node/dist/index.js npm run bench peers/vit
  */
+import { openFolder } from "#files";
 import { openGpu } from "#gpu";
 import { matmul } from "../../src/kernels/matmul.ts";
 import { emptyMatrix } from "../../src/kernels/matrix.ts";
-import { loadModel } from "../../src/models/load.ts";
+import { readBlipConfig } from "../../src/models/blip/config.ts";
+import { dryForward } from "../../src/models/blip/model.ts";
+import { type BlipSite, lookAt } from "../../src/models/blip/vqa.ts";
+import { openCheckpoint } from "../../src/models/checkpoint.ts";
+import { loadWeights } from "../../src/models/load-weights.ts";
+import { scope, untapped } from "../../src/models/scope.ts";
 import { values } from "../../test/fullsize/synthetic.ts";
 import { deviceTime } from "../kernels/device.ts";
 import { fullSizeBlip } from "./full-size.ts";
@@ -28,15 +34,19 @@ const gpu = await openGpu();
 const peak = await fmaPeak(gpu);
 console.log(`${gpu.info.name}, tier ${gpu.info.tier}; ${peak.toFixed(0)} GFLOP/s at best`);
 
-const model = await loadModel(gpu, await fullSizeBlip("F32"));
+const { weights, config } = await visionWeights(await fullSizeBlip("F32"));
 let image = 0;
-/** With a text of one token, for which the picture's keys and values are made too: 16 GFLOP beside the tower's 111. */
 const ours = async () => {
-  const pixels = values(`input.${image++}`, [1, 3, 384, 384], 1, 0, 3 * 384 * 384);
-  const input = await model.input({ pixels, ids: [101] });
+  const pixels = gpu.upload(
+    "pixels",
+    [1, 3, 384, 384],
+    values(`input.${image++}`, [1, 3, 384, 384], 1, 0, 3 * 384 * 384),
+  );
   await gpu.finish();
   const started = performance.now();
-  await model.run(input);
+  const states = gpu.frame(() => lookAt(scope<BlipSite>(gpu, weights, untapped), config, pixels));
+  await gpu.read(states);
+  gpu.release(states, pixels);
   return (performance.now() - started) / 1000;
 };
 await ours();
@@ -50,9 +60,7 @@ for (let round = 0; round < ROUNDS; round++) {
   if (session) theirs = Math.min(theirs, await seconds(session));
 }
 const flop = 2 * LAYERS * TOKENS * (4 * WIDTH * WIDTH + 2 * WIDTH * MLP + 2 * TOKENS * WIDTH);
-console.log(
-  `  ours: forward with text ${best.toFixed(2)} s, ${(flop / best / 1e9).toFixed(1)} GFLOP/s for the vision tower alone`,
-);
+console.log(`  ours: forward ${best.toFixed(2)} s, ${(flop / best / 1e9).toFixed(1)} GFLOP/s`);
 if (session)
   console.log(
     `  onnxruntime's WebGPU provider: ${theirs.toFixed(2)} s; ours is ${(theirs / best).toFixed(1)} times as fast`,
@@ -72,8 +80,19 @@ for (const outputs of [WIDTH, 3 * WIDTH, MLP]) {
     `  ${TOKENS} x ${WIDTH} x ${outputs}: ours ${rate(own)} GFLOP/s${peer ? `, onnxruntime ${rate(other)}, ours is ${(other / own).toFixed(1)} times as fast` : ""}`,
   );
 }
-model.close();
+weights.release();
 gpu.close();
+
+/** The weights of a BLIP's vision tower. */
+async function visionWeights(path: string) {
+  const folder = await openFolder(path);
+  const config = readBlipConfig(await folder.json("config.json"));
+  const checkpoint = await openCheckpoint(folder);
+  const wanted = [...dryForward(config, 2).wanted.values()].filter(({ name }) => name.startsWith("vision_model."));
+  const weights = await loadWeights(gpu, checkpoint, wanted);
+  await checkpoint.close();
+  return { weights, config };
+}
 
 function product(outputs: number) {
   const weight = emptyMatrix(gpu, "weight", outputs, WIDTH, "float32");
