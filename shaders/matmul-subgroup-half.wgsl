@@ -6,7 +6,6 @@
 //
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
-// use lib/matmul-frame.wgsl
 // use lib/rows-half.wgsl
 // use lib/grid.wgsl
 

@@ -53,8 +53,9 @@ function measureApart(dtype: Ours["dtype"]): Ours {
 
 async function measure(dtype: Ours["dtype"]): Promise<Ours> {
   const gpu = await openGpu();
+  const folder = await fullSizeBlip(dtype);
   const started = performance.now();
-  const model = await loadModel(gpu, await fullSizeBlip(dtype));
+  const model = await loadModel(gpu, folder);
   const loaded = (performance.now() - started) / 1000;
   const cells = cellsOf(model, "output");
   let [seconds, flop] = [Number.POSITIVE_INFINITY, 0];

@@ -1,7 +1,7 @@
 import { batching, headGroup, type Past, withPast } from "./attention-scores.ts";
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { groupsOf, hasStrips, tileColumns, tilesOf } from "./group.ts";
+import { groupsOf, hasStrips, STRIPS, tileOf, tilesOf } from "./group.ts";
 import { attentionMixStrips, attentionMixSubgroup, attentionMix as shader } from "./shaders.gen.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
@@ -24,8 +24,8 @@ export function attentionMix(gpu: Gpu, label: string, probs: Tensor, v: Tensor, 
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(probs), rows(v), tokens);
-    const strips = hasStrips(gpu) && dim > tileColumns(gpu);
-    const tiles = tilesOf(gpu, strips, queries, dim) * heads * batches;
+    const strips = hasStrips(gpu) && dim > tileOf(gpu).columns;
+    const tiles = tilesOf(strips ? STRIPS : tileOf(gpu), queries, dim) * heads * batches;
     const kernel = strips ? attentionMixStrips : attentionMixSubgroup;
     gpu.run(kernel, { SG }, bindings, { ...params, batches, queries }, tiles);
   } else {

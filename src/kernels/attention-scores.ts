@@ -1,6 +1,6 @@
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { groupsOf, hasStrips, K_BLOCK, tileColumns, tilesOf } from "./group.ts";
+import { groupsOf, hasStrips, K_BLOCK, STRIPS, tileOf, tilesOf } from "./group.ts";
 import { attentionScoresStrips, attentionScoresSubgroup, attentionScores as shader } from "./shaders.gen.ts";
 import { splice } from "./splice.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
@@ -35,8 +35,8 @@ export function attentionScores(gpu: Gpu, label: string, q: Tensor, k: Tensor, c
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(q), rows(k), tokens);
-    const strips = hasStrips(gpu) && sources > tileColumns(gpu);
-    const tiles = tilesOf(gpu, strips, queries, sources) * heads * batches;
+    const strips = hasStrips(gpu) && sources > tileOf(gpu).columns;
+    const tiles = tilesOf(strips ? STRIPS : tileOf(gpu), queries, sources) * heads * batches;
     const kernel = strips ? attentionScoresStrips : attentionScoresSubgroup;
     gpu.run(kernel, { SG, RAGGED: dim % K_BLOCK !== 0 }, bindings, { ...params, batches, queries }, tiles);
   } else {

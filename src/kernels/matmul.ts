@@ -1,7 +1,7 @@
 /** y = x W^T + b. */
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { hasStrips, K_BLOCK, tilesOf } from "./group.ts";
+import { hasStrips, K_BLOCK, STRIPS, tileOf, tilesOf, WIDE } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import {
   matmulMatrix,
@@ -12,6 +12,8 @@ import {
   matmulSubgroup,
   matmulSubgroupHalf,
   matmulSubgroupNf4,
+  matmulWide,
+  matmulWideHalf,
 } from "./shaders.gen.ts";
 import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
 
@@ -43,25 +45,29 @@ interface Params {
 
 type Bindings<Weight> = { readonly [name in "x" | "bias" | "y"]: Memory } & { readonly weight: Weight };
 
+/** Wide tiles are faster, but compile for half a second: small models would not earn it back. */
+const WIDE_INPUTS = 512;
+
 function runD(gpu: Gpu, { format }: Matrix, bindings: Bindings<TextureMemory>, params: Params): void {
-  const strips = hasStrips(gpu);
-  const tiles = tilesOf(gpu, strips, params.vectors, params.n);
+  const narrow = hasStrips(gpu) ? "strips" : "subgroup";
+  const form = narrow === "subgroup" && params.k > WIDE_INPUTS && !isNf4(format) ? "wide" : narrow;
+  const tiles = tilesOf({ strips: STRIPS, wide: WIDE, subgroup: tileOf(gpu) }[form], params.vectors, params.n);
   const block = isNf4(format) ? NF4_BLOCK : K_BLOCK;
   const overrides = { SG: gpu.info.subgroupSize, RAGGED: params.k % block !== 0 };
   const halves = { ...overrides, ...halfOverride(gpu) };
-  if (format === "float32") gpu.run(strips ? matmulStrips : matmulSubgroup, overrides, bindings, params, tiles);
-  else if (format === "float16")
-    gpu.run(strips ? matmulStripsHalf : matmulSubgroupHalf, halves, bindings, params, tiles);
-  else {
-    const HALF = format === "nf4-half";
-    gpu.run(strips ? matmulStripsNf4 : matmulSubgroupNf4, { ...halves, HALF }, bindings, params, tiles);
-  }
+  if (format === "float32") gpu.run(floatKernels[form], overrides, bindings, params, tiles);
+  else if (format === "float16") gpu.run(halfKernels[form], halves, bindings, params, tiles);
+  else gpu.run(nf4Kernels[narrow], { ...halves, HALF: format === "nf4-half" }, bindings, params, tiles);
 }
+
+const floatKernels = { strips: matmulStrips, wide: matmulWide, subgroup: matmulSubgroup };
+const halfKernels = { strips: matmulStripsHalf, wide: matmulWideHalf, subgroup: matmulSubgroupHalf };
+const nf4Kernels = { strips: matmulStripsNf4, subgroup: matmulSubgroupNf4 };
 
 function runAB(gpu: Gpu, { format }: Matrix, bindings: Bindings<Memory>, params: Params): void {
   const HALF = format === "float16" || format === "nf4-half";
   const overrides = { HALF, NF4: isNf4(format), ...halfOverride(gpu) };
-  const tiles = (side: number) => Math.ceil(params.vectors / side) * Math.ceil(params.n / side);
+  const tiles = (side: number) => tilesOf({ rows: side, columns: side }, params.vectors, params.n);
   if (gpu.info.tier === "A") gpu.run(matmulMatrix, overrides, bindings, params, tiles(64));
   else {
     const EACH = params.vectors <= 16 ? 1 : 4;

@@ -3953,7 +3953,6 @@ requires immediate_address_space;
 //
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
-// use lib/matmul-frame.wgsl
 // use lib/rows-half.wgsl
 // use lib/grid.wgsl
 
@@ -4196,20 +4195,8 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
 // The kernel brings SG, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: Starts, k: u32) -> Rows {
-  let mine = within(k);
-  let a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (!RAGGED) { return a; }
-  let inside = select(0.0, 1.0, k < params.k);
-  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-}
+//
+// use lib/matmul-rows.wgsl
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -4220,12 +4207,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
   let place = place_of(min(own, texels - 1u));
-  let starts = Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
+  let starts = starts_of(row);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
@@ -4251,6 +4233,33 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(row + 13u, first, total.r13 + b);
   store(row + 14u, first, total.r14 + b);
   store(row + 15u, first, total.r15 + b);
+}
+
+// The rows of a matrix product in tiles (tile.wgsl, wide-tile.wgsl).
+//
+// use lib/matmul-frame.wgsl
+
+fn starts_of(row: u32) -> Starts {
+  return Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
+  );
+}
+
+// A lane's input of each row. Beyond the last input the rows are zero.
+fn rows_at(starts: Starts, k: u32) -> Rows {
+  let mine = within(k);
+  let a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (!RAGGED) { return a; }
+  let inside = select(0.0, 1.0, k < params.k);
+  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
@@ -4348,7 +4357,6 @@ requires immediate_address_space;
 //
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
-// use lib/matmul-frame.wgsl
 // use lib/nf4-texels.wgsl
 // use lib/grid.wgsl
 
@@ -4583,20 +4591,8 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
 // The kernel brings SG, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: Starts, k: u32) -> Rows {
-  let mine = within(k);
-  let a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (!RAGGED) { return a; }
-  let inside = select(0.0, 1.0, k < params.k);
-  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-}
+//
+// use lib/matmul-rows.wgsl
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -4607,12 +4603,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
   let place = place_of(min(own, texels - 1u));
-  let starts = Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
+  let starts = starts_of(row);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
@@ -4638,6 +4629,33 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(row + 13u, first, total.r13 + b);
   store(row + 14u, first, total.r14 + b);
   store(row + 15u, first, total.r15 + b);
+}
+
+// The rows of a matrix product in tiles (tile.wgsl, wide-tile.wgsl).
+//
+// use lib/matmul-frame.wgsl
+
+fn starts_of(row: u32) -> Starts {
+  return Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
+  );
+}
+
+// A lane's input of each row. Beyond the last input the rows are zero.
+fn rows_at(starts: Starts, k: u32) -> Rows {
+  let mine = within(k);
+  let a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (!RAGGED) { return a; }
+  let inside = select(0.0, 1.0, k < params.k);
+  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
@@ -4780,7 +4798,6 @@ requires immediate_address_space;
 //
 // use lib/tile.wgsl
 // use lib/matmul-tiles.wgsl
-// use lib/matmul-frame.wgsl
 // use lib/rows-float.wgsl
 // use lib/grid.wgsl
 
@@ -5011,20 +5028,8 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
 // The kernel brings SG, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: Starts, k: u32) -> Rows {
-  let mine = within(k);
-  let a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (!RAGGED) { return a; }
-  let inside = select(0.0, 1.0, k < params.k);
-  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-}
+//
+// use lib/matmul-rows.wgsl
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -5035,12 +5040,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
   let place = place_of(min(own, texels - 1u));
-  let starts = Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
+  let starts = starts_of(row);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
     var block = Tile();
@@ -5066,6 +5066,1677 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(row + 13u, first, total.r13 + b);
   store(row + 14u, first, total.r14 + b);
   store(row + 15u, first, total.r15 + b);
+}
+
+// The rows of a matrix product in tiles (tile.wgsl, wide-tile.wgsl).
+//
+// use lib/matmul-frame.wgsl
+
+fn starts_of(row: u32) -> Starts {
+  return Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
+  );
+}
+
+// A lane's input of each row. Beyond the last input the rows are zero.
+fn rows_at(starts: Starts, k: u32) -> Rows {
+  let mine = within(k);
+  let a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (!RAGGED) { return a; }
+  let inside = select(0.0, 1.0, k < params.k);
+  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+}
+
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
+// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(first: u32) -> vec4f {
+  if (params.has_bias == 0u) { return vec4f(); }
+  let last = params.n - 1u;
+  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
+//
+// use lib/weight-rows.wgsl
+
+const TEXEL_INPUTS = 4u;
+
+fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
+
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
+
+// The first texel of a lane's first output; its other three outputs lie below it.
+fn place_of(texel: u32) -> vec2u {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
+  return vec2u(first / height * row_texels, first % height);
+}
+
+// The texel with input k of the first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/matmul-wide-half.wgsl */
+export const matmulWideHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+  name: "matmul-wide-half",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float16
+//
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
+//
+// One workgroup is one subgroup and makes 16 rows times 16 SG columns (lib/wide-tile.wgsl).
+//
+// use lib/wide-tile.wgsl
+// use lib/matmul-wide.wgsl
+// use lib/rows-half.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// The weights of four outputs for eight inputs, one input a column.
+struct Eight { near: mat4x4f, far: mat4x4f, }
+
+// Of two words of each output: four inputs.
+fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
+  return transpose(mat4x4f(
+    vec4f(open_half(a.x), open_half(a.y)), vec4f(open_half(b.x), open_half(b.y)),
+    vec4f(open_half(c.x), open_half(c.y)), vec4f(open_half(d.x), open_half(d.y)),
+  ));
+}
+
+fn eight(place: vec2u, k: u32) -> Eight {
+  let at = texel_at(place, k);
+  let a = inputs(at, 0u);
+  let b = inputs(at, 1u);
+  let c = inputs(at, 2u);
+  let d = inputs(at, 3u);
+  return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
+}
+
+// Eight inputs from k on.
+fn two_steps(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, lane: u32) {
+  let a = eight(at.a, k);
+  let b = eight(at.b, k);
+  let c = eight(at.c, k);
+  let d = eight(at.d, k);
+  multiply_add(block, rows_at(starts, k + lane), WideColumns(a.near, b.near, c.near, d.near));
+  multiply_add(block, rows_at(starts, k + 4u + lane), WideColumns(a.far, b.far, c.far, d.far));
+}
+
+fn add_inputs(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, lane: u32) {
+  two_steps(block, starts, at, k, lane);
+  two_steps(block, starts, at, k + 8u, lane);
+}
+
+// A tile of a matrix product in registers: 16 rows times sixteen columns a lane, for workgroups of one subgroup of 4 lanes.
+// The columns of a lane are four sets of four neighbours.
+//
+// As lib/tile.wgsl, whose order of sums it has, and so the same bits; but a value that is broadcast meets sixteen columns: on
+// SwiftShader a broadcast costs as much as several multiply-adds.
+//
+// use lib/tile.wgsl
+
+struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
+
+// The weights of a lane's four sets for four neighbouring inputs, one input a column.
+struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
+
+// t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
+fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
+  wide_0(t, rows, columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
+  wide_1(t, rows, columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
+  wide_2(t, rows, columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
+  wide_3(t, rows, columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+}
+
+fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
+  (*total).a.r0 += (*block).a.r0;
+  (*total).a.r1 += (*block).a.r1;
+  (*total).a.r2 += (*block).a.r2;
+  (*total).a.r3 += (*block).a.r3;
+  (*total).a.r4 += (*block).a.r4;
+  (*total).a.r5 += (*block).a.r5;
+  (*total).a.r6 += (*block).a.r6;
+  (*total).a.r7 += (*block).a.r7;
+  (*total).a.r8 += (*block).a.r8;
+  (*total).a.r9 += (*block).a.r9;
+  (*total).a.r10 += (*block).a.r10;
+  (*total).a.r11 += (*block).a.r11;
+  (*total).a.r12 += (*block).a.r12;
+  (*total).a.r13 += (*block).a.r13;
+  (*total).a.r14 += (*block).a.r14;
+  (*total).a.r15 += (*block).a.r15;
+  (*total).b.r0 += (*block).b.r0;
+  (*total).b.r1 += (*block).b.r1;
+  (*total).b.r2 += (*block).b.r2;
+  (*total).b.r3 += (*block).b.r3;
+  (*total).b.r4 += (*block).b.r4;
+  (*total).b.r5 += (*block).b.r5;
+  (*total).b.r6 += (*block).b.r6;
+  (*total).b.r7 += (*block).b.r7;
+  (*total).b.r8 += (*block).b.r8;
+  (*total).b.r9 += (*block).b.r9;
+  (*total).b.r10 += (*block).b.r10;
+  (*total).b.r11 += (*block).b.r11;
+  (*total).b.r12 += (*block).b.r12;
+  (*total).b.r13 += (*block).b.r13;
+  (*total).b.r14 += (*block).b.r14;
+  (*total).b.r15 += (*block).b.r15;
+  (*total).c.r0 += (*block).c.r0;
+  (*total).c.r1 += (*block).c.r1;
+  (*total).c.r2 += (*block).c.r2;
+  (*total).c.r3 += (*block).c.r3;
+  (*total).c.r4 += (*block).c.r4;
+  (*total).c.r5 += (*block).c.r5;
+  (*total).c.r6 += (*block).c.r6;
+  (*total).c.r7 += (*block).c.r7;
+  (*total).c.r8 += (*block).c.r8;
+  (*total).c.r9 += (*block).c.r9;
+  (*total).c.r10 += (*block).c.r10;
+  (*total).c.r11 += (*block).c.r11;
+  (*total).c.r12 += (*block).c.r12;
+  (*total).c.r13 += (*block).c.r13;
+  (*total).c.r14 += (*block).c.r14;
+  (*total).c.r15 += (*block).c.r15;
+  (*total).d.r0 += (*block).d.r0;
+  (*total).d.r1 += (*block).d.r1;
+  (*total).d.r2 += (*block).d.r2;
+  (*total).d.r3 += (*block).d.r3;
+  (*total).d.r4 += (*block).d.r4;
+  (*total).d.r5 += (*block).d.r5;
+  (*total).d.r6 += (*block).d.r6;
+  (*total).d.r7 += (*block).d.r7;
+  (*total).d.r8 += (*block).d.r8;
+  (*total).d.r9 += (*block).d.r9;
+  (*total).d.r10 += (*block).d.r10;
+  (*total).d.r11 += (*block).d.r11;
+  (*total).d.r12 += (*block).d.r12;
+  (*total).d.r13 += (*block).d.r13;
+  (*total).d.r14 += (*block).d.r14;
+  (*total).d.r15 += (*block).d.r15;
+}
+
+// t += rows x (a, b, c, d), the outer product, with the values that lane 0 .. 3 holds of the rows.
+fn wide_0(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 0u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 0u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 0u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 0u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 0u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 0u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 0u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 0u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 0u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 0u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 0u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 0u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 0u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 0u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 0u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 0u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_1(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 1u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 1u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 1u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 1u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 1u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 1u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 1u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 1u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 1u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 1u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 1u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 1u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 1u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 1u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 1u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 1u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_2(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 2u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 2u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 2u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 2u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 2u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 2u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 2u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 2u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 2u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 2u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 2u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 2u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 2u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 2u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 2u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 2u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_3(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 3u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 3u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 3u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 3u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 3u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 3u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 3u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 3u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 3u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 3u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 3u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 3u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 3u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 3u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 3u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 3u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+//
+// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
+// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
+// these cost more than the arithmetic.
+//
+// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
+// accumulators between registers and memory.
+//
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
+// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
+
+const ROWS = 16u;
+const K_BLOCK = 16u;
+
+// One value of each row.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+// Where each row starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
+  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
+}
+
+// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
+fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
+}
+fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
+}
+fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
+}
+fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
+}
+fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
+}
+fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
+}
+fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
+}
+fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
+}
+
+fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
+  (*total).r0 += (*block).r0;
+  (*total).r1 += (*block).r1;
+  (*total).r2 += (*block).r2;
+  (*total).r3 += (*block).r3;
+  (*total).r4 += (*block).r4;
+  (*total).r5 += (*block).r5;
+  (*total).r6 += (*block).r6;
+  (*total).r7 += (*block).r7;
+  (*total).r8 += (*block).r8;
+  (*total).r9 += (*block).r9;
+  (*total).r10 += (*block).r10;
+  (*total).r11 += (*block).r11;
+  (*total).r12 += (*block).r12;
+  (*total).r13 += (*block).r13;
+  (*total).r14 += (*block).r14;
+  (*total).r15 += (*block).r15;
+}
+
+// The frame of a matrix product in wide tiles (wide-tile.wgsl): which rows and columns a workgroup makes.
+// The kernel brings SG, \`place_of\`, where the weights of four neighbouring outputs lie, and \`add_inputs\`, which adds a block
+// of inputs to a tile.
+//
+// use lib/matmul-rows.wgsl
+
+// Where the weights of a lane's four sets of outputs lie.
+struct Places { a: vec2u, b: vec2u, c: vec2u, d: vec2u, }
+
+fn store_set(row: u32, own: u32, t: Tile) {
+  let first = 4u * own;
+  if (first >= params.n) { return; }
+  let b = bias_of(first);
+  store(row + 0u, first, t.r0 + b);
+  store(row + 1u, first, t.r1 + b);
+  store(row + 2u, first, t.r2 + b);
+  store(row + 3u, first, t.r3 + b);
+  store(row + 4u, first, t.r4 + b);
+  store(row + 5u, first, t.r5 + b);
+  store(row + 6u, first, t.r6 + b);
+  store(row + 7u, first, t.r7 + b);
+  store(row + 8u, first, t.r8 + b);
+  store(row + 9u, first, t.r9 + b);
+  store(row + 10u, first, t.r10 + b);
+  store(row + 11u, first, t.r11 + b);
+  store(row + 12u, first, t.r12 + b);
+  store(row + 13u, first, t.r13 + b);
+  store(row + 14u, first, t.r14 + b);
+  store(row + 15u, first, t.r15 + b);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + 4u * SG - 1u) / (4u * SG))) { return; }
+  let row = ROWS * (tile % row_tiles);
+  let own = tile / row_tiles * 4u * SG + lane;
+  let last = texels - 1u;
+  let places = Places(
+    place_of(min(own, last)), place_of(min(own + SG, last)), place_of(min(own + 2u * SG, last)), place_of(min(own + 3u * SG, last)),
+  );
+  let starts = starts_of(row);
+  var total = Wide();
+  for (var k = 0u; k < params.k; k += K_BLOCK) {
+    var block = Wide();
+    add_inputs(&block, starts, places, k, lane);
+    add_wide(&total, &block);
+  }
+  store_set(row, own, total.a);
+  store_set(row, own + SG, total.b);
+  store_set(row, own + 2u * SG, total.c);
+  store_set(row, own + 3u * SG, total.d);
+}
+
+// The rows of a matrix product in tiles (tile.wgsl, wide-tile.wgsl).
+//
+// use lib/matmul-frame.wgsl
+
+fn starts_of(row: u32) -> Starts {
+  return Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
+  );
+}
+
+// A lane's input of each row. Beyond the last input the rows are zero.
+fn rows_at(starts: Starts, k: u32) -> Rows {
+  let mine = within(k);
+  let a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (!RAGGED) { return a; }
+  let inside = select(0.0, 1.0, k < params.k);
+  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+}
+
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
+// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
+}
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(first: u32) -> vec4f {
+  if (params.has_bias == 0u) { return vec4f(); }
+  let last = params.n - 1u;
+  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = row * params.n + first;
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Weights in float16, eight neighbouring inputs of an output to a texel, two to a word. Beyond the last input they meet a zero.
+//
+// use lib/weight-rows.wgsl
+// use lib/half.wgsl
+
+const TEXEL_INPUTS = 8u;
+
+fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
+
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
+
+// The first texel of a lane's first output; its other three outputs lie below it.
+fn place_of(texel: u32) -> vec2u {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
+  return vec2u(first / height * row_texels, first % height);
+}
+
+// The texel with input k of the first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/matmul-wide.wgsl */
+export const matmulWide: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+  name: "matmul-wide",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float32
+//
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
+//
+// One workgroup is one subgroup and makes 16 rows times 16 SG columns (lib/wide-tile.wgsl).
+//
+// use lib/wide-tile.wgsl
+// use lib/matmul-wide.wgsl
+// use lib/rows-float.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// The weights of four outputs for four inputs, one input a column.
+fn four(place: vec2u, k: u32) -> mat4x4f {
+  let at = texel_at(place, k);
+  return transpose(mat4x4f(inputs(at, 0u), inputs(at, 1u), inputs(at, 2u), inputs(at, 3u)));
+}
+
+fn step(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, lane: u32) {
+  multiply_add(block, rows_at(starts, k + lane), WideColumns(four(at.a, k), four(at.b, k), four(at.c, k), four(at.d, k)));
+}
+
+fn add_inputs(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, lane: u32) {
+  step(block, starts, at, k, lane);
+  step(block, starts, at, k + 4u, lane);
+  step(block, starts, at, k + 8u, lane);
+  step(block, starts, at, k + 12u, lane);
+}
+
+// A tile of a matrix product in registers: 16 rows times sixteen columns a lane, for workgroups of one subgroup of 4 lanes.
+// The columns of a lane are four sets of four neighbours.
+//
+// As lib/tile.wgsl, whose order of sums it has, and so the same bits; but a value that is broadcast meets sixteen columns: on
+// SwiftShader a broadcast costs as much as several multiply-adds.
+//
+// use lib/tile.wgsl
+
+struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
+
+// The weights of a lane's four sets for four neighbouring inputs, one input a column.
+struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
+
+// t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
+fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
+  wide_0(t, rows, columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
+  wide_1(t, rows, columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
+  wide_2(t, rows, columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
+  wide_3(t, rows, columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+}
+
+fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
+  (*total).a.r0 += (*block).a.r0;
+  (*total).a.r1 += (*block).a.r1;
+  (*total).a.r2 += (*block).a.r2;
+  (*total).a.r3 += (*block).a.r3;
+  (*total).a.r4 += (*block).a.r4;
+  (*total).a.r5 += (*block).a.r5;
+  (*total).a.r6 += (*block).a.r6;
+  (*total).a.r7 += (*block).a.r7;
+  (*total).a.r8 += (*block).a.r8;
+  (*total).a.r9 += (*block).a.r9;
+  (*total).a.r10 += (*block).a.r10;
+  (*total).a.r11 += (*block).a.r11;
+  (*total).a.r12 += (*block).a.r12;
+  (*total).a.r13 += (*block).a.r13;
+  (*total).a.r14 += (*block).a.r14;
+  (*total).a.r15 += (*block).a.r15;
+  (*total).b.r0 += (*block).b.r0;
+  (*total).b.r1 += (*block).b.r1;
+  (*total).b.r2 += (*block).b.r2;
+  (*total).b.r3 += (*block).b.r3;
+  (*total).b.r4 += (*block).b.r4;
+  (*total).b.r5 += (*block).b.r5;
+  (*total).b.r6 += (*block).b.r6;
+  (*total).b.r7 += (*block).b.r7;
+  (*total).b.r8 += (*block).b.r8;
+  (*total).b.r9 += (*block).b.r9;
+  (*total).b.r10 += (*block).b.r10;
+  (*total).b.r11 += (*block).b.r11;
+  (*total).b.r12 += (*block).b.r12;
+  (*total).b.r13 += (*block).b.r13;
+  (*total).b.r14 += (*block).b.r14;
+  (*total).b.r15 += (*block).b.r15;
+  (*total).c.r0 += (*block).c.r0;
+  (*total).c.r1 += (*block).c.r1;
+  (*total).c.r2 += (*block).c.r2;
+  (*total).c.r3 += (*block).c.r3;
+  (*total).c.r4 += (*block).c.r4;
+  (*total).c.r5 += (*block).c.r5;
+  (*total).c.r6 += (*block).c.r6;
+  (*total).c.r7 += (*block).c.r7;
+  (*total).c.r8 += (*block).c.r8;
+  (*total).c.r9 += (*block).c.r9;
+  (*total).c.r10 += (*block).c.r10;
+  (*total).c.r11 += (*block).c.r11;
+  (*total).c.r12 += (*block).c.r12;
+  (*total).c.r13 += (*block).c.r13;
+  (*total).c.r14 += (*block).c.r14;
+  (*total).c.r15 += (*block).c.r15;
+  (*total).d.r0 += (*block).d.r0;
+  (*total).d.r1 += (*block).d.r1;
+  (*total).d.r2 += (*block).d.r2;
+  (*total).d.r3 += (*block).d.r3;
+  (*total).d.r4 += (*block).d.r4;
+  (*total).d.r5 += (*block).d.r5;
+  (*total).d.r6 += (*block).d.r6;
+  (*total).d.r7 += (*block).d.r7;
+  (*total).d.r8 += (*block).d.r8;
+  (*total).d.r9 += (*block).d.r9;
+  (*total).d.r10 += (*block).d.r10;
+  (*total).d.r11 += (*block).d.r11;
+  (*total).d.r12 += (*block).d.r12;
+  (*total).d.r13 += (*block).d.r13;
+  (*total).d.r14 += (*block).d.r14;
+  (*total).d.r15 += (*block).d.r15;
+}
+
+// t += rows x (a, b, c, d), the outer product, with the values that lane 0 .. 3 holds of the rows.
+fn wide_0(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 0u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 0u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 0u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 0u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 0u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 0u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 0u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 0u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 0u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 0u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 0u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 0u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 0u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 0u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 0u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 0u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_1(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 1u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 1u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 1u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 1u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 1u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 1u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 1u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 1u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 1u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 1u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 1u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 1u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 1u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 1u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 1u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 1u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_2(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 2u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 2u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 2u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 2u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 2u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 2u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 2u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 2u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 2u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 2u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 2u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 2u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 2u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 2u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 2u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 2u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_3(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 3u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 3u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 3u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 3u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 3u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 3u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 3u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 3u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 3u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 3u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 3u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 3u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 3u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 3u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 3u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 3u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+//
+// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
+// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
+// these cost more than the arithmetic.
+//
+// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
+// accumulators between registers and memory.
+//
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
+// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
+
+const ROWS = 16u;
+const K_BLOCK = 16u;
+
+// One value of each row.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+// Where each row starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
+  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
+}
+
+// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
+fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
+}
+fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
+}
+fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
+}
+fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
+}
+fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
+}
+fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
+}
+fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
+}
+fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
+}
+
+fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
+  (*total).r0 += (*block).r0;
+  (*total).r1 += (*block).r1;
+  (*total).r2 += (*block).r2;
+  (*total).r3 += (*block).r3;
+  (*total).r4 += (*block).r4;
+  (*total).r5 += (*block).r5;
+  (*total).r6 += (*block).r6;
+  (*total).r7 += (*block).r7;
+  (*total).r8 += (*block).r8;
+  (*total).r9 += (*block).r9;
+  (*total).r10 += (*block).r10;
+  (*total).r11 += (*block).r11;
+  (*total).r12 += (*block).r12;
+  (*total).r13 += (*block).r13;
+  (*total).r14 += (*block).r14;
+  (*total).r15 += (*block).r15;
+}
+
+// The frame of a matrix product in wide tiles (wide-tile.wgsl): which rows and columns a workgroup makes.
+// The kernel brings SG, \`place_of\`, where the weights of four neighbouring outputs lie, and \`add_inputs\`, which adds a block
+// of inputs to a tile.
+//
+// use lib/matmul-rows.wgsl
+
+// Where the weights of a lane's four sets of outputs lie.
+struct Places { a: vec2u, b: vec2u, c: vec2u, d: vec2u, }
+
+fn store_set(row: u32, own: u32, t: Tile) {
+  let first = 4u * own;
+  if (first >= params.n) { return; }
+  let b = bias_of(first);
+  store(row + 0u, first, t.r0 + b);
+  store(row + 1u, first, t.r1 + b);
+  store(row + 2u, first, t.r2 + b);
+  store(row + 3u, first, t.r3 + b);
+  store(row + 4u, first, t.r4 + b);
+  store(row + 5u, first, t.r5 + b);
+  store(row + 6u, first, t.r6 + b);
+  store(row + 7u, first, t.r7 + b);
+  store(row + 8u, first, t.r8 + b);
+  store(row + 9u, first, t.r9 + b);
+  store(row + 10u, first, t.r10 + b);
+  store(row + 11u, first, t.r11 + b);
+  store(row + 12u, first, t.r12 + b);
+  store(row + 13u, first, t.r13 + b);
+  store(row + 14u, first, t.r14 + b);
+  store(row + 15u, first, t.r15 + b);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + 4u * SG - 1u) / (4u * SG))) { return; }
+  let row = ROWS * (tile % row_tiles);
+  let own = tile / row_tiles * 4u * SG + lane;
+  let last = texels - 1u;
+  let places = Places(
+    place_of(min(own, last)), place_of(min(own + SG, last)), place_of(min(own + 2u * SG, last)), place_of(min(own + 3u * SG, last)),
+  );
+  let starts = starts_of(row);
+  var total = Wide();
+  for (var k = 0u; k < params.k; k += K_BLOCK) {
+    var block = Wide();
+    add_inputs(&block, starts, places, k, lane);
+    add_wide(&total, &block);
+  }
+  store_set(row, own, total.a);
+  store_set(row, own + SG, total.b);
+  store_set(row, own + 2u * SG, total.c);
+  store_set(row, own + 3u * SG, total.d);
+}
+
+// The rows of a matrix product in tiles (tile.wgsl, wide-tile.wgsl).
+//
+// use lib/matmul-frame.wgsl
+
+fn starts_of(row: u32) -> Starts {
+  return Starts(
+    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
+    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
+    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
+    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
+  );
+}
+
+// A lane's input of each row. Beyond the last input the rows are zero.
+fn rows_at(starts: Starts, k: u32) -> Rows {
+  let mine = within(k);
+  let a = Rows(
+    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
+    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
+    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
+    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
+  );
+  if (!RAGGED) { return a; }
+  let inside = select(0.0, 1.0, k < params.k);
+  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
