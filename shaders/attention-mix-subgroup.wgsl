@@ -6,7 +6,7 @@
 // their values (`batches` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-rows.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -21,17 +21,9 @@ var<immediate> params: Params;
 @group(0) @binding(1) var<storage, read> v: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
-// SG sources from s on. Beyond the last one the probabilities are zero.
+// SG sources from s on.
 fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column: u32, s: u32, lane: u32) {
-  let mine = min(s + lane, params.sources - 1u);
-  let inside = select(0.0, 1.0, s + lane < params.sources);
-  var a = Rows(
-    vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
-    vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
-    vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
-    vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
-  );
-  a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+  let a = rows_at(starts, s + lane);
   accumulate_0(block, a, columns(row, head, s + 0u, column));
   accumulate_1(block, a, columns(row, head, s + 1u, column));
   accumulate_2(block, a, columns(row, head, s + 2u, column));
@@ -56,12 +48,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let batch = tile / query_tiles / column_tiles / params.heads;
   let first = row_of(batch, params.p_rows) * params.tokens;
   let memory_row = row_of(batch, params.v_rows);
-  let starts = Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
+  let starts = starts_of(first, query, head);
   var total = Tile();
   for (var k = 0u; k < params.sources; k += K_BLOCK) {
     var block = Tile();

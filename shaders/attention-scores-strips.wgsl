@@ -49,11 +49,9 @@ fn weights(keys: vec4u, d: u32) -> Weights {
   return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
 }
 
-fn store_set(batch: u32, query: u32, head: u32, sources: vec4u, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
-  store(batch, query + 0u, head, sources, s0);
-  store(batch, query + 1u, head, sources, s1);
-  store(batch, query + 2u, head, sources, s2);
-  store(batch, query + 3u, head, sources, s3);
+fn store_row(p: Place, sources_a: vec4u, sources_b: vec4u, a: vec4f, b: vec4f) {
+  store(p, sources_a, a);
+  store(p, sources_b, b);
 }
 
 @compute @workgroup_size(SG)
@@ -84,7 +82,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    store_set(batch, query + STRIP * i, head, sources_a, s.a0, s.a1, s.a2, s.a3);
-    store_set(batch, query + STRIP * i, head, sources_b, s.b0, s.b1, s.b2, s.b3);
+    store_row(place(batch, query + STRIP * i + 0u, head), sources_a, sources_b, s.a0, s.b0);
+    store_row(place(batch, query + STRIP * i + 1u, head), sources_a, sources_b, s.a1, s.b1);
+    store_row(place(batch, query + STRIP * i + 2u, head), sources_a, sources_b, s.a2, s.b2);
+    store_row(place(batch, query + STRIP * i + 3u, head), sources_a, sources_b, s.a3, s.b3);
   }
 }

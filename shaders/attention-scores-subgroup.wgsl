@@ -6,7 +6,7 @@
 // keys (`batches` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-rows.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -28,19 +28,9 @@ fn columns(at: vec4u, element: u32) -> vec4f {
   return vec4f(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]);
 }
 
-// SG elements of a head from d on. Beyond its end the queries are zero.
+// SG elements of a head from d on.
 fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u32) {
-  let mine = within(d + lane);
-  var a = Rows(
-    vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
-    vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
-    vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
-    vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
-  );
-  if (RAGGED) {
-    let inside = select(0.0, 1.0, d + lane < params.dim);
-    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-  }
+  let a = rows_at(starts, d + lane);
   accumulate_0(block, a, columns(keys, d + 0u));
   accumulate_1(block, a, columns(keys, d + 1u));
   accumulate_2(block, a, columns(keys, d + 2u));
@@ -66,12 +56,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let first = row_of(batch, params.q_rows) * params.tokens;
   let own = row_of(batch, params.k_rows);
   let keys = keys_of(own, sources, head);
-  let starts = Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
+  let starts = starts_of(first, query, head);
   var total = Tile();
   for (var k = 0u; k < params.dim; k += K_BLOCK) {
     var block = Tile();
@@ -83,20 +68,20 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     }
     add_block(&total, &block);
   }
-  store(batch, query + 0u, head, sources, total.r0);
-  store(batch, query + 1u, head, sources, total.r1);
-  store(batch, query + 2u, head, sources, total.r2);
-  store(batch, query + 3u, head, sources, total.r3);
-  store(batch, query + 4u, head, sources, total.r4);
-  store(batch, query + 5u, head, sources, total.r5);
-  store(batch, query + 6u, head, sources, total.r6);
-  store(batch, query + 7u, head, sources, total.r7);
-  store(batch, query + 8u, head, sources, total.r8);
-  store(batch, query + 9u, head, sources, total.r9);
-  store(batch, query + 10u, head, sources, total.r10);
-  store(batch, query + 11u, head, sources, total.r11);
-  store(batch, query + 12u, head, sources, total.r12);
-  store(batch, query + 13u, head, sources, total.r13);
-  store(batch, query + 14u, head, sources, total.r14);
-  store(batch, query + 15u, head, sources, total.r15);
+  store(place(batch, query + 0u, head), sources, total.r0);
+  store(place(batch, query + 1u, head), sources, total.r1);
+  store(place(batch, query + 2u, head), sources, total.r2);
+  store(place(batch, query + 3u, head), sources, total.r3);
+  store(place(batch, query + 4u, head), sources, total.r4);
+  store(place(batch, query + 5u, head), sources, total.r5);
+  store(place(batch, query + 6u, head), sources, total.r6);
+  store(place(batch, query + 7u, head), sources, total.r7);
+  store(place(batch, query + 8u, head), sources, total.r8);
+  store(place(batch, query + 9u, head), sources, total.r9);
+  store(place(batch, query + 10u, head), sources, total.r10);
+  store(place(batch, query + 11u, head), sources, total.r11);
+  store(place(batch, query + 12u, head), sources, total.r12);
+  store(place(batch, query + 13u, head), sources, total.r13);
+  store(place(batch, query + 14u, head), sources, total.r14);
+  store(place(batch, query + 15u, head), sources, total.r15);
 }

@@ -5,7 +5,8 @@
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
-  return ((flat / params.tokens * params.heads + head) * params.tokens + flat % params.tokens) * params.sources;
+  let row = flat / params.tokens;
+  return ((row * params.heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.

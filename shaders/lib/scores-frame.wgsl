@@ -23,12 +23,21 @@ fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
   return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
 }
 
-// Scores of one query with four sources. Queries and sources beyond the last were computed as the last, and write what it is.
-fn store(batch: u32, query: u32, head: u32, sources: vec4u, dots: vec4f) {
+// A query's token, and where its scores start. Beyond the last query stands the last.
+struct Place { token: u32, at: u32, }
+
+fn place(batch: u32, query: u32, head: u32) -> Place {
   let flat = batch * params.tokens + min(query, params.queries - 1u);
-  let token = flat % params.tokens;
-  let at = vec4u(((flat / params.tokens * params.heads + head) * params.tokens + token) * params.sources) + sources;
-  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(token + params.sources));
+  let row = flat / params.tokens;
+  let token = flat - row * params.tokens;
+  return Place(token, ((row * params.heads + head) * params.tokens + token) * params.sources);
+}
+
+// Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes
+// what it is.
+fn store(p: Place, sources: vec4u, dots: vec4f) {
+  let at = vec4u(p.at) + sources;
+  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(p.token + params.sources));
   let value = select(dots * params.scale, vec4f(params.minus_infinity), hidden);
   y[at.x] = value.x;
   y[at.y] = value.y;

@@ -1,8 +1,8 @@
 import { batching, headGroup, type Past, withPast } from "./attention-scores.ts";
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { groupsOf, hasStrips, STRIPS, tileOf, tilesOf } from "./group.ts";
-import { attentionMixStrips, attentionMixSubgroup, attentionMix as shader } from "./shaders.gen.ts";
+import { attentionForm, groupsOf, tileSize, tilesOf } from "./group.ts";
+import { attentionMixStrips, attentionMixSubgroup, attentionMixWide, attentionMix as shader } from "./shaders.gen.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
 /**
@@ -24,13 +24,14 @@ export function attentionMix(gpu: Gpu, label: string, probs: Tensor, v: Tensor, 
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(probs), rows(v), tokens);
-    const strips = hasStrips(gpu) && dim > tileOf(gpu).columns;
-    const tiles = tilesOf(strips ? STRIPS : tileOf(gpu), queries, dim) * heads * batches;
-    const kernel = strips ? attentionMixStrips : attentionMixSubgroup;
-    gpu.run(kernel, { SG }, bindings, { ...params, batches, queries }, tiles);
+    const form = attentionForm(gpu, dim, dim);
+    const tiles = tilesOf(tileSize(gpu, form), queries, dim) * heads * batches;
+    gpu.run(kernels[form], { SG }, bindings, { ...params, batches, queries }, tiles);
   } else {
     const elements = size(z.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));
   }
   return z;
 }
+
+const kernels = { strips: attentionMixStrips, wide: attentionMixWide, subgroup: attentionMixSubgroup };

@@ -1,7 +1,12 @@
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { groupsOf, hasStrips, K_BLOCK, STRIPS, tileOf, tilesOf } from "./group.ts";
-import { attentionScoresStrips, attentionScoresSubgroup, attentionScores as shader } from "./shaders.gen.ts";
+import { attentionForm, groupsOf, K_BLOCK, tileSize, tilesOf } from "./group.ts";
+import {
+  attentionScoresStrips,
+  attentionScoresSubgroup,
+  attentionScoresWide,
+  attentionScores as shader,
+} from "./shaders.gen.ts";
 import { splice } from "./splice.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
@@ -35,16 +40,17 @@ export function attentionScores(gpu: Gpu, label: string, q: Tensor, k: Tensor, c
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(q), rows(k), tokens);
-    const strips = hasStrips(gpu) && sources > tileOf(gpu).columns;
-    const tiles = tilesOf(strips ? STRIPS : tileOf(gpu), queries, sources) * heads * batches;
-    const kernel = strips ? attentionScoresStrips : attentionScoresSubgroup;
-    gpu.run(kernel, { SG, RAGGED: dim % K_BLOCK !== 0 }, bindings, { ...params, batches, queries }, tiles);
+    const form = attentionForm(gpu, sources, dim);
+    const tiles = tilesOf(tileSize(gpu, form), queries, sources) * heads * batches;
+    gpu.run(kernels[form], { SG, RAGGED: dim % K_BLOCK !== 0 }, bindings, { ...params, batches, queries }, tiles);
   } else {
     const elements = size(y.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));
   }
   return y;
 }
+
+const kernels = { strips: attentionScoresStrips, wide: attentionScoresWide, subgroup: attentionScoresSubgroup };
 
 /** Rows that share their memory (keys, values) are one batch of rows × tokens queries; others are a batch each. */
 export function batching(queryRows: number, memoryRows: number, tokens: number): { batches: number; queries: number } {

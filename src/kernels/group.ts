@@ -12,15 +12,27 @@ export interface TileSize {
   readonly columns: number;
 }
 
-/** shaders/lib/strip.wgsl, for subgroups of 8 lanes: they are slower with 4. */
-export const STRIPS: TileSize = { rows: 24, columns: 64 };
+/** `strips`: shaders/lib/strip.wgsl, `wide`: lib/wide-tile.wgsl, `subgroup`: lib/tile.wgsl. */
+export type Form = "strips" | "wide" | "subgroup";
 
-/** shaders/lib/wide-tile.wgsl, for subgroups of 4 lanes. */
-export const WIDE: TileSize = { rows: 16, columns: 64 };
+export const tileSize = (gpu: Gpu, form: Form): TileSize =>
+  ({
+    strips: { rows: 24, columns: 64 },
+    wide: { rows: 16, columns: 64 },
+    subgroup: { rows: 16, columns: 4 * gpu.info.subgroupSize },
+  })[form];
 
-/** shaders/lib/tile.wgsl, four columns a lane. */
-export const tileOf = (gpu: Gpu): TileSize => ({ rows: 16, columns: 4 * gpu.info.subgroupSize });
+/**
+ * In which tiles attention makes so many columns for heads of `dim`: small ones for few, and in small models, which would
+ * not earn back the time that wide tiles compile for.
+ */
+export function attentionForm(gpu: Gpu, columns: number, dim: number): Form {
+  if (columns <= 32) return "subgroup";
+  if (hasStrips(gpu)) return "strips";
+  return dim > 32 ? "wide" : "subgroup";
+}
 
+/** Strips are for subgroups of 8 lanes, wide tiles for those of 4: either is slower with the other. */
 export const hasStrips = (gpu: Gpu): boolean => gpu.info.subgroupSize === 8;
 
 /** Workgroups for a product of so many rows and columns. */

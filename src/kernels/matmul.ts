@@ -1,7 +1,7 @@
 /** y = x W^T + b. */
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { hasStrips, K_BLOCK, STRIPS, tileOf, tilesOf, WIDE } from "./group.ts";
+import { hasStrips, K_BLOCK, tileSize, tilesOf } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import {
   matmulMatrix,
@@ -51,7 +51,7 @@ const WIDE_INPUTS = 512;
 function runD(gpu: Gpu, { format }: Matrix, bindings: Bindings<TextureMemory>, params: Params): void {
   const narrow = hasStrips(gpu) ? "strips" : "subgroup";
   const form = narrow === "subgroup" && params.k > WIDE_INPUTS && !isNf4(format) ? "wide" : narrow;
-  const tiles = tilesOf({ strips: STRIPS, wide: WIDE, subgroup: tileOf(gpu) }[form], params.vectors, params.n);
+  const tiles = tilesOf(tileSize(gpu, form), params.vectors, params.n);
   const block = isNf4(format) ? NF4_BLOCK : K_BLOCK;
   const overrides = { SG: gpu.info.subgroupSize, RAGGED: params.k % block !== 0 };
   const halves = { ...overrides, ...halfOverride(gpu) };

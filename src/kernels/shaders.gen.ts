@@ -317,7 +317,8 @@ fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
-  return ((flat / params.tokens * params.heads + head) * params.tokens + flat % params.tokens) * params.sources;
+  let row = flat / params.tokens;
+  return ((row * params.heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
@@ -370,7 +371,7 @@ requires immediate_address_space;
 // their values (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-rows.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -385,17 +386,9 @@ var<immediate> params: Params;
 @group(0) @binding(1) var<storage, read> v: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
-// SG sources from s on. Beyond the last one the probabilities are zero.
+// SG sources from s on.
 fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column: u32, s: u32, lane: u32) {
-  let mine = min(s + lane, params.sources - 1u);
-  let inside = select(0.0, 1.0, s + lane < params.sources);
-  var a = Rows(
-    vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
-    vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
-    vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
-    vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
-  );
-  a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
+  let a = rows_at(starts, s + lane);
   accumulate_0(block, a, columns(row, head, s + 0u, column));
   accumulate_1(block, a, columns(row, head, s + 1u, column));
   accumulate_2(block, a, columns(row, head, s + 2u, column));
@@ -420,12 +413,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let batch = tile / query_tiles / column_tiles / params.heads;
   let first = row_of(batch, params.p_rows) * params.tokens;
   let memory_row = row_of(batch, params.v_rows);
-  let starts = Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
+  let starts = starts_of(first, query, head);
   var total = Tile();
   for (var k = 0u; k < params.sources; k += K_BLOCK) {
     var block = Tile();
@@ -648,6 +636,32 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r15 += (*block).r15;
 }
 
+// The probabilities of attention mixes in tiles (tile.wgsl, wide-tile.wgsl).
+//
+// use lib/mix-frame.wgsl
+
+fn starts_of(first: u32, query: u32, head: u32) -> Starts {
+  return Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
+  );
+}
+
+// A lane's probability of each query. Beyond the last source they are zero.
+fn rows_at(starts: Starts, s: u32) -> Rows {
+  let mine = min(s, params.sources - 1u);
+  let inside = select(0.0, 1.0, s < params.sources);
+  let rows = Rows(
+    vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
+    vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
+    vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
+    vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
+  );
+  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
+}
+
 // What the attention mixes of tier D share: where probabilities start, how values are read and the mix is stored.
 // The kernel brings probs, v, z and params.
 //
@@ -655,7 +669,784 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
-  return ((flat / params.tokens * params.heads + head) * params.tokens + flat % params.tokens) * params.sources;
+  let row = flat / params.tokens;
+  return ((row * params.heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
+}
+
+// Four neighbouring columns of one source; beyond the last source they meet a zero.
+fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
+  return v[(memory_of(row, min(source, params.sources - 1u), head) + column) / 4u];
+}
+
+// Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
+fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
+  let row = batch * params.tokens + min(query, params.queries - 1u);
+  z[((row * params.heads + head) * params.dim + column) / 4u] = value;
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
+//
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/attention-mix-wide.wgsl */
+export const attentionMixWide: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim"> = {
+  name: "attention-mix-wide",
+  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
+  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Mixes the values by attention probability, for software adapters of 4 lanes: z = probs v per head, of more than 32 columns
+//
+//   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
+//
+// One workgroup is one subgroup and makes 16 queries times 16 SG columns of a head (lib/wide-tile.wgsl). Where all rows share
+// their values (\`batches\` is 1), the queries of all rows are one long list.
+//
+// use lib/wide-tile.wgsl
+// use lib/mix-rows.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+
+struct Params {
+  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
+
+// Four neighbouring columns of four sources, one source a column.
+fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
+  return mat4x4f(
+    columns(row, head, s, column), columns(row, head, s + 1u, column),
+    columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
+  );
+}
+
+fn step(block: ptr<function, Wide>, starts: Starts, row: u32, head: u32, column: vec4u, s: u32, lane: u32) {
+  let a = four(row, head, s, column.x);
+  let b = four(row, head, s, column.y);
+  let c = four(row, head, s, column.z);
+  let d = four(row, head, s, column.w);
+  multiply_add(block, rows_at(starts, s + lane), WideColumns(a, b, c, d));
+}
+
+fn store_set(batch: u32, query: u32, head: u32, column: u32, t: Tile) {
+  store(batch, query + 0u, head, column, t.r0);
+  store(batch, query + 1u, head, column, t.r1);
+  store(batch, query + 2u, head, column, t.r2);
+  store(batch, query + 3u, head, column, t.r3);
+  store(batch, query + 4u, head, column, t.r4);
+  store(batch, query + 5u, head, column, t.r5);
+  store(batch, query + 6u, head, column, t.r6);
+  store(batch, query + 7u, head, column, t.r7);
+  store(batch, query + 8u, head, column, t.r8);
+  store(batch, query + 9u, head, column, t.r9);
+  store(batch, query + 10u, head, column, t.r10);
+  store(batch, query + 11u, head, column, t.r11);
+  store(batch, query + 12u, head, column, t.r12);
+  store(batch, query + 13u, head, column, t.r13);
+  store(batch, query + 14u, head, column, t.r14);
+  store(batch, query + 15u, head, column, t.r15);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let query_tiles = (params.queries + ROWS - 1u) / ROWS;
+  let column_tiles = (params.dim + 16u * SG - 1u) / (16u * SG);
+  let tile = linear_group(id, count);
+  if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
+  let query = ROWS * (tile % query_tiles);
+  let own = 16u * SG * (tile / query_tiles % column_tiles) + 4u * lane;
+  let column = min(vec4u(own) + 4u * SG * vec4u(0u, 1u, 2u, 3u), vec4u(params.dim - 4u));
+  let head = tile / query_tiles / column_tiles % params.heads;
+  let batch = tile / query_tiles / column_tiles / params.heads;
+  let starts = starts_of(row_of(batch, params.p_rows) * params.tokens, query, head);
+  let row = row_of(batch, params.v_rows);
+  var total = Wide();
+  for (var s = 0u; s < params.sources; s += K_BLOCK) {
+    var block = Wide();
+    step(&block, starts, row, head, column, s, lane);
+    step(&block, starts, row, head, column, s + 4u, lane);
+    step(&block, starts, row, head, column, s + 8u, lane);
+    step(&block, starts, row, head, column, s + 12u, lane);
+    add_wide(&total, &block);
+  }
+  store_set(batch, query, head, column.x, total.a);
+  store_set(batch, query, head, column.y, total.b);
+  store_set(batch, query, head, column.z, total.c);
+  store_set(batch, query, head, column.w, total.d);
+}
+
+// A tile of a matrix product in registers: 16 rows times sixteen columns a lane, for workgroups of one subgroup of 4 lanes.
+// The columns of a lane are four sets of four neighbours.
+//
+// As lib/tile.wgsl, whose order of sums it has, and so the same bits; but a value that is broadcast meets sixteen columns: on
+// SwiftShader a broadcast costs as much as several multiply-adds.
+//
+// use lib/tile.wgsl
+
+struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
+
+// The weights of a lane's four sets for four neighbouring inputs, one input a column.
+struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
+
+// t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
+fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
+  wide_0(t, rows, columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
+  wide_1(t, rows, columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
+  wide_2(t, rows, columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
+  wide_3(t, rows, columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+}
+
+fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
+  (*total).a.r0 += (*block).a.r0;
+  (*total).a.r1 += (*block).a.r1;
+  (*total).a.r2 += (*block).a.r2;
+  (*total).a.r3 += (*block).a.r3;
+  (*total).a.r4 += (*block).a.r4;
+  (*total).a.r5 += (*block).a.r5;
+  (*total).a.r6 += (*block).a.r6;
+  (*total).a.r7 += (*block).a.r7;
+  (*total).a.r8 += (*block).a.r8;
+  (*total).a.r9 += (*block).a.r9;
+  (*total).a.r10 += (*block).a.r10;
+  (*total).a.r11 += (*block).a.r11;
+  (*total).a.r12 += (*block).a.r12;
+  (*total).a.r13 += (*block).a.r13;
+  (*total).a.r14 += (*block).a.r14;
+  (*total).a.r15 += (*block).a.r15;
+  (*total).b.r0 += (*block).b.r0;
+  (*total).b.r1 += (*block).b.r1;
+  (*total).b.r2 += (*block).b.r2;
+  (*total).b.r3 += (*block).b.r3;
+  (*total).b.r4 += (*block).b.r4;
+  (*total).b.r5 += (*block).b.r5;
+  (*total).b.r6 += (*block).b.r6;
+  (*total).b.r7 += (*block).b.r7;
+  (*total).b.r8 += (*block).b.r8;
+  (*total).b.r9 += (*block).b.r9;
+  (*total).b.r10 += (*block).b.r10;
+  (*total).b.r11 += (*block).b.r11;
+  (*total).b.r12 += (*block).b.r12;
+  (*total).b.r13 += (*block).b.r13;
+  (*total).b.r14 += (*block).b.r14;
+  (*total).b.r15 += (*block).b.r15;
+  (*total).c.r0 += (*block).c.r0;
+  (*total).c.r1 += (*block).c.r1;
+  (*total).c.r2 += (*block).c.r2;
+  (*total).c.r3 += (*block).c.r3;
+  (*total).c.r4 += (*block).c.r4;
+  (*total).c.r5 += (*block).c.r5;
+  (*total).c.r6 += (*block).c.r6;
+  (*total).c.r7 += (*block).c.r7;
+  (*total).c.r8 += (*block).c.r8;
+  (*total).c.r9 += (*block).c.r9;
+  (*total).c.r10 += (*block).c.r10;
+  (*total).c.r11 += (*block).c.r11;
+  (*total).c.r12 += (*block).c.r12;
+  (*total).c.r13 += (*block).c.r13;
+  (*total).c.r14 += (*block).c.r14;
+  (*total).c.r15 += (*block).c.r15;
+  (*total).d.r0 += (*block).d.r0;
+  (*total).d.r1 += (*block).d.r1;
+  (*total).d.r2 += (*block).d.r2;
+  (*total).d.r3 += (*block).d.r3;
+  (*total).d.r4 += (*block).d.r4;
+  (*total).d.r5 += (*block).d.r5;
+  (*total).d.r6 += (*block).d.r6;
+  (*total).d.r7 += (*block).d.r7;
+  (*total).d.r8 += (*block).d.r8;
+  (*total).d.r9 += (*block).d.r9;
+  (*total).d.r10 += (*block).d.r10;
+  (*total).d.r11 += (*block).d.r11;
+  (*total).d.r12 += (*block).d.r12;
+  (*total).d.r13 += (*block).d.r13;
+  (*total).d.r14 += (*block).d.r14;
+  (*total).d.r15 += (*block).d.r15;
+}
+
+// t += rows x (a, b, c, d), the outer product, with the values that lane 0 .. 3 holds of the rows.
+fn wide_0(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 0u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 0u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 0u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 0u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 0u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 0u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 0u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 0u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 0u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 0u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 0u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 0u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 0u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 0u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 0u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 0u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_1(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 1u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 1u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 1u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 1u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 1u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 1u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 1u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 1u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 1u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 1u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 1u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 1u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 1u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 1u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 1u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 1u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_2(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 2u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 2u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 2u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 2u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 2u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 2u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 2u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 2u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 2u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 2u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 2u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 2u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 2u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 2u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 2u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 2u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_3(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 3u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 3u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 3u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 3u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 3u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 3u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 3u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 3u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 3u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 3u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 3u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 3u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 3u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 3u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 3u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 3u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+//
+// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
+// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
+// these cost more than the arithmetic.
+//
+// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
+// accumulators between registers and memory.
+//
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
+// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
+
+const ROWS = 16u;
+const K_BLOCK = 16u;
+
+// One value of each row.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+// Where each row starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
+  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
+}
+
+// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
+fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
+}
+fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
+}
+fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
+}
+fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
+}
+fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
+}
+fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
+}
+fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
+}
+fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
+}
+
+fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
+  (*total).r0 += (*block).r0;
+  (*total).r1 += (*block).r1;
+  (*total).r2 += (*block).r2;
+  (*total).r3 += (*block).r3;
+  (*total).r4 += (*block).r4;
+  (*total).r5 += (*block).r5;
+  (*total).r6 += (*block).r6;
+  (*total).r7 += (*block).r7;
+  (*total).r8 += (*block).r8;
+  (*total).r9 += (*block).r9;
+  (*total).r10 += (*block).r10;
+  (*total).r11 += (*block).r11;
+  (*total).r12 += (*block).r12;
+  (*total).r13 += (*block).r13;
+  (*total).r14 += (*block).r14;
+  (*total).r15 += (*block).r15;
+}
+
+// The probabilities of attention mixes in tiles (tile.wgsl, wide-tile.wgsl).
+//
+// use lib/mix-frame.wgsl
+
+fn starts_of(first: u32, query: u32, head: u32) -> Starts {
+  return Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
+  );
+}
+
+// A lane's probability of each query. Beyond the last source they are zero.
+fn rows_at(starts: Starts, s: u32) -> Rows {
+  let mine = min(s, params.sources - 1u);
+  let inside = select(0.0, 1.0, s < params.sources);
+  let rows = Rows(
+    vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
+    vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
+    vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
+    vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
+  );
+  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
+}
+
+// What the attention mixes of tier D share: where probabilities start, how values are read and the mix is stored.
+// The kernel brings probs, v, z and params.
+//
+// use lib/memory.wgsl
+
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  let flat = first + min(query, params.queries - 1u);
+  let row = flat / params.tokens;
+  return ((row * params.heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
@@ -824,11 +1615,9 @@ fn weights(keys: vec4u, d: u32) -> Weights {
   return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
 }
 
-fn store_set(batch: u32, query: u32, head: u32, sources: vec4u, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
-  store(batch, query + 0u, head, sources, s0);
-  store(batch, query + 1u, head, sources, s1);
-  store(batch, query + 2u, head, sources, s2);
-  store(batch, query + 3u, head, sources, s3);
+fn store_row(p: Place, sources_a: vec4u, sources_b: vec4u, a: vec4f, b: vec4f) {
+  store(p, sources_a, a);
+  store(p, sources_b, b);
 }
 
 @compute @workgroup_size(SG)
@@ -859,8 +1648,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    store_set(batch, query + STRIP * i, head, sources_a, s.a0, s.a1, s.a2, s.a3);
-    store_set(batch, query + STRIP * i, head, sources_b, s.b0, s.b1, s.b2, s.b3);
+    store_row(place(batch, query + STRIP * i + 0u, head), sources_a, sources_b, s.a0, s.b0);
+    store_row(place(batch, query + STRIP * i + 1u, head), sources_a, sources_b, s.a1, s.b1);
+    store_row(place(batch, query + STRIP * i + 2u, head), sources_a, sources_b, s.a2, s.b2);
+    store_row(place(batch, query + STRIP * i + 3u, head), sources_a, sources_b, s.a3, s.b3);
   }
 }
 
@@ -1064,12 +1855,21 @@ fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
   return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
 }
 
-// Scores of one query with four sources. Queries and sources beyond the last were computed as the last, and write what it is.
-fn store(batch: u32, query: u32, head: u32, sources: vec4u, dots: vec4f) {
+// A query's token, and where its scores start. Beyond the last query stands the last.
+struct Place { token: u32, at: u32, }
+
+fn place(batch: u32, query: u32, head: u32) -> Place {
   let flat = batch * params.tokens + min(query, params.queries - 1u);
-  let token = flat % params.tokens;
-  let at = vec4u(((flat / params.tokens * params.heads + head) * params.tokens + token) * params.sources) + sources;
-  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(token + params.sources));
+  let row = flat / params.tokens;
+  let token = flat - row * params.tokens;
+  return Place(token, ((row * params.heads + head) * params.tokens + token) * params.sources);
+}
+
+// Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes
+// what it is.
+fn store(p: Place, sources: vec4u, dots: vec4f) {
+  let at = vec4u(p.at) + sources;
+  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(p.token + params.sources));
   let value = select(dots * params.scale, vec4f(params.minus_infinity), hidden);
   y[at.x] = value.x;
   y[at.y] = value.y;
@@ -1116,7 +1916,7 @@ requires immediate_address_space;
 // keys (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-rows.wgsl
 // use lib/grid.wgsl
 
 override SG: u32;
@@ -1138,19 +1938,9 @@ fn columns(at: vec4u, element: u32) -> vec4f {
   return vec4f(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]);
 }
 
-// SG elements of a head from d on. Beyond its end the queries are zero.
+// SG elements of a head from d on.
 fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u32) {
-  let mine = within(d + lane);
-  var a = Rows(
-    vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
-    vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
-    vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
-    vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
-  );
-  if (RAGGED) {
-    let inside = select(0.0, 1.0, d + lane < params.dim);
-    a = Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-  }
+  let a = rows_at(starts, d + lane);
   accumulate_0(block, a, columns(keys, d + 0u));
   accumulate_1(block, a, columns(keys, d + 1u));
   accumulate_2(block, a, columns(keys, d + 2u));
@@ -1176,12 +1966,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let first = row_of(batch, params.q_rows) * params.tokens;
   let own = row_of(batch, params.k_rows);
   let keys = keys_of(own, sources, head);
-  let starts = Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
+  let starts = starts_of(first, query, head);
   var total = Tile();
   for (var k = 0u; k < params.dim; k += K_BLOCK) {
     var block = Tile();
@@ -1193,22 +1978,22 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     }
     add_block(&total, &block);
   }
-  store(batch, query + 0u, head, sources, total.r0);
-  store(batch, query + 1u, head, sources, total.r1);
-  store(batch, query + 2u, head, sources, total.r2);
-  store(batch, query + 3u, head, sources, total.r3);
-  store(batch, query + 4u, head, sources, total.r4);
-  store(batch, query + 5u, head, sources, total.r5);
-  store(batch, query + 6u, head, sources, total.r6);
-  store(batch, query + 7u, head, sources, total.r7);
-  store(batch, query + 8u, head, sources, total.r8);
-  store(batch, query + 9u, head, sources, total.r9);
-  store(batch, query + 10u, head, sources, total.r10);
-  store(batch, query + 11u, head, sources, total.r11);
-  store(batch, query + 12u, head, sources, total.r12);
-  store(batch, query + 13u, head, sources, total.r13);
-  store(batch, query + 14u, head, sources, total.r14);
-  store(batch, query + 15u, head, sources, total.r15);
+  store(place(batch, query + 0u, head), sources, total.r0);
+  store(place(batch, query + 1u, head), sources, total.r1);
+  store(place(batch, query + 2u, head), sources, total.r2);
+  store(place(batch, query + 3u, head), sources, total.r3);
+  store(place(batch, query + 4u, head), sources, total.r4);
+  store(place(batch, query + 5u, head), sources, total.r5);
+  store(place(batch, query + 6u, head), sources, total.r6);
+  store(place(batch, query + 7u, head), sources, total.r7);
+  store(place(batch, query + 8u, head), sources, total.r8);
+  store(place(batch, query + 9u, head), sources, total.r9);
+  store(place(batch, query + 10u, head), sources, total.r10);
+  store(place(batch, query + 11u, head), sources, total.r11);
+  store(place(batch, query + 12u, head), sources, total.r12);
+  store(place(batch, query + 13u, head), sources, total.r13);
+  store(place(batch, query + 14u, head), sources, total.r14);
+  store(place(batch, query + 15u, head), sources, total.r15);
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -1404,6 +2189,33 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r15 += (*block).r15;
 }
 
+// The queries of attention scores in tiles (tile.wgsl, wide-tile.wgsl).
+//
+// use lib/scores-frame.wgsl
+
+fn starts_of(first: u32, query: u32, head: u32) -> Starts {
+  return Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
+  );
+}
+
+// A lane's element of each query. Beyond the head's end the queries are zero.
+fn rows_at(starts: Starts, d: u32) -> Rows {
+  let mine = within(d);
+  let rows = Rows(
+    vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
+    vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
+    vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
+    vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
+  );
+  if (!RAGGED) { return rows; }
+  let inside = select(0.0, 1.0, d < params.dim);
+  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
+}
+
 // What the attention scores of tier D share: where queries and keys start and how scores are stored.
 // The kernel brings q, k, y, params and RAGGED: whether the last block of a head's elements is cut off.
 //
@@ -1429,12 +2241,826 @@ fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
   return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
 }
 
-// Scores of one query with four sources. Queries and sources beyond the last were computed as the last, and write what it is.
-fn store(batch: u32, query: u32, head: u32, sources: vec4u, dots: vec4f) {
+// A query's token, and where its scores start. Beyond the last query stands the last.
+struct Place { token: u32, at: u32, }
+
+fn place(batch: u32, query: u32, head: u32) -> Place {
   let flat = batch * params.tokens + min(query, params.queries - 1u);
-  let token = flat % params.tokens;
-  let at = vec4u(((flat / params.tokens * params.heads + head) * params.tokens + token) * params.sources) + sources;
-  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(token + params.sources));
+  let row = flat / params.tokens;
+  let token = flat - row * params.tokens;
+  return Place(token, ((row * params.heads + head) * params.tokens + token) * params.sources);
+}
+
+// Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes
+// what it is.
+fn store(p: Place, sources: vec4u, dots: vec4f) {
+  let at = vec4u(p.at) + sources;
+  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(p.token + params.sources));
+  let value = select(dots * params.scale, vec4f(params.minus_infinity), hidden);
+  y[at.x] = value.x;
+  y[at.y] = value.y;
+  y[at.z] = value.z;
+  y[at.w] = value.w;
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
+//
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/attention-scores-wide.wgsl */
+export const attentionScoresWide: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
+  name: "attention-scores-wide",
+  bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Attention scores for software adapters of 4 lanes: y = scale q k^T per head with more than 64 sources, and -inf where a
+// later token would be seen (causal)
+//
+//   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
+//
+// One workgroup is one subgroup and makes 16 queries times 16 SG sources (lib/wide-tile.wgsl). Where all rows share their
+// keys (\`batches\` is 1), the queries of all rows are one long list.
+//
+// use lib/wide-tile.wgsl
+// use lib/scores-rows.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params {
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+// Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
+fn four(at: vec4u, d: u32) -> mat4x4f {
+  let e = vec4u(within(d)) + at;
+  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
+}
+
+// Where the keys of a lane's four sets of sources start.
+struct Keys { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
+
+fn step(block: ptr<function, Wide>, starts: Starts, keys: Keys, d: u32, lane: u32) {
+  multiply_add(block, rows_at(starts, d + lane), WideColumns(four(keys.a, d), four(keys.b, d), four(keys.c, d), four(keys.d, d)));
+}
+
+// One query with the sources of a lane's four sets, the first from \`source\` on.
+fn store_row(p: Place, source: u32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  store(p, clamped(source), a);
+  store(p, clamped(source + 4u * SG), b);
+  store(p, clamped(source + 8u * SG), c);
+  store(p, clamped(source + 12u * SG), d);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let query_tiles = (params.queries + ROWS - 1u) / ROWS;
+  let source_tiles = (params.sources + 16u * SG - 1u) / (16u * SG);
+  let tile = linear_group(id, count);
+  if (tile >= query_tiles * source_tiles * params.heads * params.batches) { return; }
+  let query = ROWS * (tile % query_tiles);
+  let source = 16u * SG * (tile / query_tiles % source_tiles) + 4u * lane;
+  let head = tile / query_tiles / source_tiles % params.heads;
+  let batch = tile / query_tiles / source_tiles / params.heads;
+  let starts = starts_of(row_of(batch, params.q_rows) * params.tokens, query, head);
+  let own = row_of(batch, params.k_rows);
+  let keys = Keys(
+    keys_of(own, clamped(source), head), keys_of(own, clamped(source + 4u * SG), head),
+    keys_of(own, clamped(source + 8u * SG), head), keys_of(own, clamped(source + 12u * SG), head),
+  );
+  var total = Wide();
+  for (var d = 0u; d < params.dim; d += K_BLOCK) {
+    var block = Wide();
+    step(&block, starts, keys, d, lane);
+    step(&block, starts, keys, d + 4u, lane);
+    step(&block, starts, keys, d + 8u, lane);
+    step(&block, starts, keys, d + 12u, lane);
+    add_wide(&total, &block);
+  }
+  store_row(place(batch, query + 0u, head), source, total.a.r0, total.b.r0, total.c.r0, total.d.r0);
+  store_row(place(batch, query + 1u, head), source, total.a.r1, total.b.r1, total.c.r1, total.d.r1);
+  store_row(place(batch, query + 2u, head), source, total.a.r2, total.b.r2, total.c.r2, total.d.r2);
+  store_row(place(batch, query + 3u, head), source, total.a.r3, total.b.r3, total.c.r3, total.d.r3);
+  store_row(place(batch, query + 4u, head), source, total.a.r4, total.b.r4, total.c.r4, total.d.r4);
+  store_row(place(batch, query + 5u, head), source, total.a.r5, total.b.r5, total.c.r5, total.d.r5);
+  store_row(place(batch, query + 6u, head), source, total.a.r6, total.b.r6, total.c.r6, total.d.r6);
+  store_row(place(batch, query + 7u, head), source, total.a.r7, total.b.r7, total.c.r7, total.d.r7);
+  store_row(place(batch, query + 8u, head), source, total.a.r8, total.b.r8, total.c.r8, total.d.r8);
+  store_row(place(batch, query + 9u, head), source, total.a.r9, total.b.r9, total.c.r9, total.d.r9);
+  store_row(place(batch, query + 10u, head), source, total.a.r10, total.b.r10, total.c.r10, total.d.r10);
+  store_row(place(batch, query + 11u, head), source, total.a.r11, total.b.r11, total.c.r11, total.d.r11);
+  store_row(place(batch, query + 12u, head), source, total.a.r12, total.b.r12, total.c.r12, total.d.r12);
+  store_row(place(batch, query + 13u, head), source, total.a.r13, total.b.r13, total.c.r13, total.d.r13);
+  store_row(place(batch, query + 14u, head), source, total.a.r14, total.b.r14, total.c.r14, total.d.r14);
+  store_row(place(batch, query + 15u, head), source, total.a.r15, total.b.r15, total.c.r15, total.d.r15);
+}
+
+// A tile of a matrix product in registers: 16 rows times sixteen columns a lane, for workgroups of one subgroup of 4 lanes.
+// The columns of a lane are four sets of four neighbours.
+//
+// As lib/tile.wgsl, whose order of sums it has, and so the same bits; but a value that is broadcast meets sixteen columns: on
+// SwiftShader a broadcast costs as much as several multiply-adds.
+//
+// use lib/tile.wgsl
+
+struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
+
+// The weights of a lane's four sets for four neighbouring inputs, one input a column.
+struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
+
+// t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
+fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
+  wide_0(t, rows, columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
+  wide_1(t, rows, columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
+  wide_2(t, rows, columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
+  wide_3(t, rows, columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+}
+
+fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
+  (*total).a.r0 += (*block).a.r0;
+  (*total).a.r1 += (*block).a.r1;
+  (*total).a.r2 += (*block).a.r2;
+  (*total).a.r3 += (*block).a.r3;
+  (*total).a.r4 += (*block).a.r4;
+  (*total).a.r5 += (*block).a.r5;
+  (*total).a.r6 += (*block).a.r6;
+  (*total).a.r7 += (*block).a.r7;
+  (*total).a.r8 += (*block).a.r8;
+  (*total).a.r9 += (*block).a.r9;
+  (*total).a.r10 += (*block).a.r10;
+  (*total).a.r11 += (*block).a.r11;
+  (*total).a.r12 += (*block).a.r12;
+  (*total).a.r13 += (*block).a.r13;
+  (*total).a.r14 += (*block).a.r14;
+  (*total).a.r15 += (*block).a.r15;
+  (*total).b.r0 += (*block).b.r0;
+  (*total).b.r1 += (*block).b.r1;
+  (*total).b.r2 += (*block).b.r2;
+  (*total).b.r3 += (*block).b.r3;
+  (*total).b.r4 += (*block).b.r4;
+  (*total).b.r5 += (*block).b.r5;
+  (*total).b.r6 += (*block).b.r6;
+  (*total).b.r7 += (*block).b.r7;
+  (*total).b.r8 += (*block).b.r8;
+  (*total).b.r9 += (*block).b.r9;
+  (*total).b.r10 += (*block).b.r10;
+  (*total).b.r11 += (*block).b.r11;
+  (*total).b.r12 += (*block).b.r12;
+  (*total).b.r13 += (*block).b.r13;
+  (*total).b.r14 += (*block).b.r14;
+  (*total).b.r15 += (*block).b.r15;
+  (*total).c.r0 += (*block).c.r0;
+  (*total).c.r1 += (*block).c.r1;
+  (*total).c.r2 += (*block).c.r2;
+  (*total).c.r3 += (*block).c.r3;
+  (*total).c.r4 += (*block).c.r4;
+  (*total).c.r5 += (*block).c.r5;
+  (*total).c.r6 += (*block).c.r6;
+  (*total).c.r7 += (*block).c.r7;
+  (*total).c.r8 += (*block).c.r8;
+  (*total).c.r9 += (*block).c.r9;
+  (*total).c.r10 += (*block).c.r10;
+  (*total).c.r11 += (*block).c.r11;
+  (*total).c.r12 += (*block).c.r12;
+  (*total).c.r13 += (*block).c.r13;
+  (*total).c.r14 += (*block).c.r14;
+  (*total).c.r15 += (*block).c.r15;
+  (*total).d.r0 += (*block).d.r0;
+  (*total).d.r1 += (*block).d.r1;
+  (*total).d.r2 += (*block).d.r2;
+  (*total).d.r3 += (*block).d.r3;
+  (*total).d.r4 += (*block).d.r4;
+  (*total).d.r5 += (*block).d.r5;
+  (*total).d.r6 += (*block).d.r6;
+  (*total).d.r7 += (*block).d.r7;
+  (*total).d.r8 += (*block).d.r8;
+  (*total).d.r9 += (*block).d.r9;
+  (*total).d.r10 += (*block).d.r10;
+  (*total).d.r11 += (*block).d.r11;
+  (*total).d.r12 += (*block).d.r12;
+  (*total).d.r13 += (*block).d.r13;
+  (*total).d.r14 += (*block).d.r14;
+  (*total).d.r15 += (*block).d.r15;
+}
+
+// t += rows x (a, b, c, d), the outer product, with the values that lane 0 .. 3 holds of the rows.
+fn wide_0(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 0u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 0u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 0u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 0u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 0u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 0u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 0u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 0u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 0u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 0u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 0u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 0u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 0u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 0u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 0u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 0u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_1(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 1u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 1u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 1u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 1u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 1u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 1u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 1u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 1u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 1u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 1u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 1u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 1u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 1u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 1u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 1u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 1u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_2(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 2u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 2u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 2u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 2u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 2u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 2u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 2u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 2u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 2u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 2u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 2u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 2u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 2u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 2u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 2u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 2u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+fn wide_3(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.a.x, 3u));
+  (*t).a.r0 = fma(r0, a, (*t).a.r0);
+  (*t).b.r0 = fma(r0, b, (*t).b.r0);
+  (*t).c.r0 = fma(r0, c, (*t).c.r0);
+  (*t).d.r0 = fma(r0, d, (*t).d.r0);
+  let r1 = vec4f(subgroupBroadcast(rows.a.y, 3u));
+  (*t).a.r1 = fma(r1, a, (*t).a.r1);
+  (*t).b.r1 = fma(r1, b, (*t).b.r1);
+  (*t).c.r1 = fma(r1, c, (*t).c.r1);
+  (*t).d.r1 = fma(r1, d, (*t).d.r1);
+  let r2 = vec4f(subgroupBroadcast(rows.a.z, 3u));
+  (*t).a.r2 = fma(r2, a, (*t).a.r2);
+  (*t).b.r2 = fma(r2, b, (*t).b.r2);
+  (*t).c.r2 = fma(r2, c, (*t).c.r2);
+  (*t).d.r2 = fma(r2, d, (*t).d.r2);
+  let r3 = vec4f(subgroupBroadcast(rows.a.w, 3u));
+  (*t).a.r3 = fma(r3, a, (*t).a.r3);
+  (*t).b.r3 = fma(r3, b, (*t).b.r3);
+  (*t).c.r3 = fma(r3, c, (*t).c.r3);
+  (*t).d.r3 = fma(r3, d, (*t).d.r3);
+  let r4 = vec4f(subgroupBroadcast(rows.b.x, 3u));
+  (*t).a.r4 = fma(r4, a, (*t).a.r4);
+  (*t).b.r4 = fma(r4, b, (*t).b.r4);
+  (*t).c.r4 = fma(r4, c, (*t).c.r4);
+  (*t).d.r4 = fma(r4, d, (*t).d.r4);
+  let r5 = vec4f(subgroupBroadcast(rows.b.y, 3u));
+  (*t).a.r5 = fma(r5, a, (*t).a.r5);
+  (*t).b.r5 = fma(r5, b, (*t).b.r5);
+  (*t).c.r5 = fma(r5, c, (*t).c.r5);
+  (*t).d.r5 = fma(r5, d, (*t).d.r5);
+  let r6 = vec4f(subgroupBroadcast(rows.b.z, 3u));
+  (*t).a.r6 = fma(r6, a, (*t).a.r6);
+  (*t).b.r6 = fma(r6, b, (*t).b.r6);
+  (*t).c.r6 = fma(r6, c, (*t).c.r6);
+  (*t).d.r6 = fma(r6, d, (*t).d.r6);
+  let r7 = vec4f(subgroupBroadcast(rows.b.w, 3u));
+  (*t).a.r7 = fma(r7, a, (*t).a.r7);
+  (*t).b.r7 = fma(r7, b, (*t).b.r7);
+  (*t).c.r7 = fma(r7, c, (*t).c.r7);
+  (*t).d.r7 = fma(r7, d, (*t).d.r7);
+  let r8 = vec4f(subgroupBroadcast(rows.c.x, 3u));
+  (*t).a.r8 = fma(r8, a, (*t).a.r8);
+  (*t).b.r8 = fma(r8, b, (*t).b.r8);
+  (*t).c.r8 = fma(r8, c, (*t).c.r8);
+  (*t).d.r8 = fma(r8, d, (*t).d.r8);
+  let r9 = vec4f(subgroupBroadcast(rows.c.y, 3u));
+  (*t).a.r9 = fma(r9, a, (*t).a.r9);
+  (*t).b.r9 = fma(r9, b, (*t).b.r9);
+  (*t).c.r9 = fma(r9, c, (*t).c.r9);
+  (*t).d.r9 = fma(r9, d, (*t).d.r9);
+  let r10 = vec4f(subgroupBroadcast(rows.c.z, 3u));
+  (*t).a.r10 = fma(r10, a, (*t).a.r10);
+  (*t).b.r10 = fma(r10, b, (*t).b.r10);
+  (*t).c.r10 = fma(r10, c, (*t).c.r10);
+  (*t).d.r10 = fma(r10, d, (*t).d.r10);
+  let r11 = vec4f(subgroupBroadcast(rows.c.w, 3u));
+  (*t).a.r11 = fma(r11, a, (*t).a.r11);
+  (*t).b.r11 = fma(r11, b, (*t).b.r11);
+  (*t).c.r11 = fma(r11, c, (*t).c.r11);
+  (*t).d.r11 = fma(r11, d, (*t).d.r11);
+  let r12 = vec4f(subgroupBroadcast(rows.d.x, 3u));
+  (*t).a.r12 = fma(r12, a, (*t).a.r12);
+  (*t).b.r12 = fma(r12, b, (*t).b.r12);
+  (*t).c.r12 = fma(r12, c, (*t).c.r12);
+  (*t).d.r12 = fma(r12, d, (*t).d.r12);
+  let r13 = vec4f(subgroupBroadcast(rows.d.y, 3u));
+  (*t).a.r13 = fma(r13, a, (*t).a.r13);
+  (*t).b.r13 = fma(r13, b, (*t).b.r13);
+  (*t).c.r13 = fma(r13, c, (*t).c.r13);
+  (*t).d.r13 = fma(r13, d, (*t).d.r13);
+  let r14 = vec4f(subgroupBroadcast(rows.d.z, 3u));
+  (*t).a.r14 = fma(r14, a, (*t).a.r14);
+  (*t).b.r14 = fma(r14, b, (*t).b.r14);
+  (*t).c.r14 = fma(r14, c, (*t).c.r14);
+  (*t).d.r14 = fma(r14, d, (*t).d.r14);
+  let r15 = vec4f(subgroupBroadcast(rows.d.w, 3u));
+  (*t).a.r15 = fma(r15, a, (*t).a.r15);
+  (*t).b.r15 = fma(r15, b, (*t).b.r15);
+  (*t).c.r15 = fma(r15, c, (*t).c.r15);
+  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+}
+
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+//
+// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
+// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
+// these cost more than the arithmetic.
+//
+// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
+// accumulators between registers and memory.
+//
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
+// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
+
+const ROWS = 16u;
+const K_BLOCK = 16u;
+
+// One value of each row.
+struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+// Where each row starts.
+struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
+  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
+  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
+}
+
+// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
+fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
+}
+fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
+}
+fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
+}
+fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
+}
+fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
+}
+fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
+}
+fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
+}
+fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
+}
+
+fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
+  (*total).r0 += (*block).r0;
+  (*total).r1 += (*block).r1;
+  (*total).r2 += (*block).r2;
+  (*total).r3 += (*block).r3;
+  (*total).r4 += (*block).r4;
+  (*total).r5 += (*block).r5;
+  (*total).r6 += (*block).r6;
+  (*total).r7 += (*block).r7;
+  (*total).r8 += (*block).r8;
+  (*total).r9 += (*block).r9;
+  (*total).r10 += (*block).r10;
+  (*total).r11 += (*block).r11;
+  (*total).r12 += (*block).r12;
+  (*total).r13 += (*block).r13;
+  (*total).r14 += (*block).r14;
+  (*total).r15 += (*block).r15;
+}
+
+// The queries of attention scores in tiles (tile.wgsl, wide-tile.wgsl).
+//
+// use lib/scores-frame.wgsl
+
+fn starts_of(first: u32, query: u32, head: u32) -> Starts {
+  return Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
+  );
+}
+
+// A lane's element of each query. Beyond the head's end the queries are zero.
+fn rows_at(starts: Starts, d: u32) -> Rows {
+  let mine = within(d);
+  let rows = Rows(
+    vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
+    vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
+    vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
+    vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
+  );
+  if (!RAGGED) { return rows; }
+  let inside = select(0.0, 1.0, d < params.dim);
+  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
+}
+
+// What the attention scores of tier D share: where queries and keys start and how scores are stored.
+// The kernel brings q, k, y, params and RAGGED: whether the last block of a head's elements is cut off.
+//
+// use lib/memory.wgsl
+
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
+}
+
+// An element that there is; nothing is compared where blocks fill a head exactly.
+fn within(d: u32) -> u32 {
+  if (!RAGGED) { return d; }
+  return min(d, params.dim - 1u);
+}
+
+// Four neighbouring sources; the last one stands for those beyond it.
+fn clamped(source: u32) -> vec4u {
+  return min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
+}
+
+// Where the keys of sources start.
+fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
+  return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
+}
+
+// A query's token, and where its scores start. Beyond the last query stands the last.
+struct Place { token: u32, at: u32, }
+
+fn place(batch: u32, query: u32, head: u32) -> Place {
+  let flat = batch * params.tokens + min(query, params.queries - 1u);
+  let row = flat / params.tokens;
+  let token = flat - row * params.tokens;
+  return Place(token, ((row * params.heads + head) * params.tokens + token) * params.sources);
+}
+
+// Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes
+// what it is.
+fn store(p: Place, sources: vec4u, dots: vec4f) {
+  let at = vec4u(p.at) + sources;
+  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(p.token + params.sources));
   let value = select(dots * params.scale, vec4f(params.minus_infinity), hidden);
   y[at.x] = value.x;
   y[at.y] = value.y;

@@ -58,24 +58,33 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     ["rows with their own values", { probs: [3, 7], v: [3, 37], heads: 3, dim: 16 }],
     ["shared queries and many rows of values", { probs: [1, 13], v: [4, 7], heads: 2, dim: 16 }],
     ["heads wider than a tile", { probs: [1, 13], v: [1, 130], heads: 2, dim: 136 }],
+    ["wide heads and rows of their own", { probs: [3, 29], v: [3, 67], heads: 3, dim: 40 }],
     ["the miniature vision tower", { probs: [1, 145], v: [1, 145], heads: 4, dim: 32 }],
     ["two heads of the vision tower", { probs: [1, 577], v: [1, 577], heads: 2, dim: 64 }],
     ["the cross-attention", { probs: [5, 20], v: [1, 577], heads: 12, dim: 64 }],
   ])("%s", ([, size]) => check(gpu, size));
 
-  test.for([1, 5])("a row has the same bits whatever the number of rows (%i rows of values)", async (vRows) => {
-    const shape = { heads: 3, dim: 16 };
-    const [probs, v] = [noise(5 * 3 * 7 * 137, 1), noise(vRows * 137 * 48, 2)];
-    const all = await run(gpu, probs, v, { probs: [5, 7], v: [vRows, 137], ...shape });
-    const one = await run(gpu, probs.slice(0, 3 * 7 * 137), v.slice(0, 137 * 48), {
-      probs: [1, 7],
-      v: [1, 137],
-      ...shape,
-    });
-    const last = { probs: probs.slice(4 * 3 * 7 * 137), v: v.slice((vRows - 1) * 137 * 48) };
-    expect(one).toEqual(all.slice(0, 7 * 48));
-    expect(await run(gpu, last.probs, last.v, { probs: [1, 7], v: [1, 137], ...shape })).toEqual(all.slice(4 * 7 * 48));
-  });
+  test.for([
+    [1, 16],
+    [5, 16],
+    [5, 40],
+  ] as const)(
+    "a row has the same bits whatever the number of rows (%i rows of values, %i wide)",
+    async ([vRows, dim]) => {
+      const shape = { heads: 3, dim };
+      const [mix, values] = [7 * 3 * dim, 137 * 3 * dim];
+      const [probs, v] = [noise(5 * 3 * 7 * 137, 1), noise(vRows * values, 2)];
+      const all = await run(gpu, probs, v, { probs: [5, 7], v: [vRows, 137], ...shape });
+      const one = await run(gpu, probs.slice(0, 3 * 7 * 137), v.slice(0, values), {
+        probs: [1, 7],
+        v: [1, 137],
+        ...shape,
+      });
+      const last = { probs: probs.slice(4 * 3 * 7 * 137), v: v.slice((vRows - 1) * values) };
+      expect(one).toEqual(all.slice(0, mix));
+      expect(await run(gpu, last.probs, last.v, { probs: [1, 7], v: [1, 137], ...shape })).toEqual(all.slice(4 * mix));
+    },
+  );
 
   test.for([1, 3])(
     "heads that share a value head have the bits of values that are repeated (%i rows)",

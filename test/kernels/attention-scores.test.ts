@@ -63,24 +63,33 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     ["of heads wider than a block", { q: [1, 13], k: [1, 7], heads: 2, dim: 136 }],
     ["with later tokens hidden", { q: [2, 13], k: [2, 13], heads: 3, dim: 16, causal: true }],
     ["with later tokens hidden after a past", { q: [2, 3], k: [1, 13], heads: 3, dim: 16, causal: true }],
+    ["of wide heads and rows of their own", { q: [3, 29], k: [3, 67], heads: 3, dim: 40, causal: true }],
     ["of the miniature vision tower", { q: [1, 145], k: [1, 145], heads: 4, dim: 32 }],
     ["of two heads of the vision tower", { q: [1, 577], k: [1, 577], heads: 2, dim: 64 }],
     ["of the cross-attention", { q: [5, 20], k: [1, 577], heads: 12, dim: 64 }],
   ])("%s", ([, size]) => check(gpu, size));
 
-  test.for([1, 5])("a row has the same bits whatever the number of rows (%i rows of keys)", async (kRows) => {
-    const shape = { heads: 3, dim: 16 };
-    const [q, k] = [noise(5 * 7 * 48, 1), noise(kRows * 37 * 48, 2)];
-    const all = await run(gpu, q, k, { q: [5, 7], k: [kRows, 37], ...shape });
-    const one = await run(gpu, q.slice(0, 7 * 48), k.slice(0, 37 * 48), { q: [1, 7], k: [1, 37], ...shape });
-    const last = await run(gpu, q.slice(4 * 7 * 48), k.slice((kRows - 1) * 37 * 48), {
-      q: [1, 7],
-      k: [1, 37],
-      ...shape,
-    });
-    expect(one).toEqual(all.slice(0, 3 * 7 * 37));
-    expect(last).toEqual(all.slice(4 * 3 * 7 * 37));
-  });
+  test.for([
+    [1, 16],
+    [5, 16],
+    [5, 40],
+  ] as const)(
+    "a row has the same bits whatever the number of rows (%i rows of keys, %i wide)",
+    async ([kRows, dim]) => {
+      const shape = { heads: 3, dim };
+      const [query, keys] = [7 * 3 * dim, 37 * 3 * dim];
+      const [q, k] = [noise(5 * query, 1), noise(kRows * keys, 2)];
+      const all = await run(gpu, q, k, { q: [5, 7], k: [kRows, 37], ...shape });
+      const one = await run(gpu, q.slice(0, query), k.slice(0, keys), { q: [1, 7], k: [1, 37], ...shape });
+      const last = await run(gpu, q.slice(4 * query), k.slice((kRows - 1) * keys), {
+        q: [1, 7],
+        k: [1, 37],
+        ...shape,
+      });
+      expect(one).toEqual(all.slice(0, 3 * 7 * 37));
+      expect(last).toEqual(all.slice(4 * 3 * 7 * 37));
+    },
+  );
 
   test.for([1, 3])("heads that share a key head have the bits of keys that are repeated (%i rows)", async (rows) => {
     const [q, k] = [noise(rows * 5 * 6 * 16, 1), noise(rows * 19 * 2 * 16, 2)];

@@ -1,0 +1,85 @@
+// Mixes the values by attention probability, for software adapters of 4 lanes: z = probs v per head, of more than 32 columns
+//
+//   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
+//
+// One workgroup is one subgroup and makes 16 queries times 16 SG columns of a head (lib/wide-tile.wgsl). Where all rows share
+// their values (`batches` is 1), the queries of all rows are one long list.
+//
+// use lib/wide-tile.wgsl
+// use lib/mix-rows.wgsl
+// use lib/grid.wgsl
+
+override SG: u32;
+
+struct Params {
+  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
+
+// Four neighbouring columns of four sources, one source a column.
+fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
+  return mat4x4f(
+    columns(row, head, s, column), columns(row, head, s + 1u, column),
+    columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
+  );
+}
+
+fn step(block: ptr<function, Wide>, starts: Starts, row: u32, head: u32, column: vec4u, s: u32, lane: u32) {
+  let a = four(row, head, s, column.x);
+  let b = four(row, head, s, column.y);
+  let c = four(row, head, s, column.z);
+  let d = four(row, head, s, column.w);
+  multiply_add(block, rows_at(starts, s + lane), WideColumns(a, b, c, d));
+}
+
+fn store_set(batch: u32, query: u32, head: u32, column: u32, t: Tile) {
+  store(batch, query + 0u, head, column, t.r0);
+  store(batch, query + 1u, head, column, t.r1);
+  store(batch, query + 2u, head, column, t.r2);
+  store(batch, query + 3u, head, column, t.r3);
+  store(batch, query + 4u, head, column, t.r4);
+  store(batch, query + 5u, head, column, t.r5);
+  store(batch, query + 6u, head, column, t.r6);
+  store(batch, query + 7u, head, column, t.r7);
+  store(batch, query + 8u, head, column, t.r8);
+  store(batch, query + 9u, head, column, t.r9);
+  store(batch, query + 10u, head, column, t.r10);
+  store(batch, query + 11u, head, column, t.r11);
+  store(batch, query + 12u, head, column, t.r12);
+  store(batch, query + 13u, head, column, t.r13);
+  store(batch, query + 14u, head, column, t.r14);
+  store(batch, query + 15u, head, column, t.r15);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let query_tiles = (params.queries + ROWS - 1u) / ROWS;
+  let column_tiles = (params.dim + 16u * SG - 1u) / (16u * SG);
+  let tile = linear_group(id, count);
+  if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
+  let query = ROWS * (tile % query_tiles);
+  let own = 16u * SG * (tile / query_tiles % column_tiles) + 4u * lane;
+  let column = min(vec4u(own) + 4u * SG * vec4u(0u, 1u, 2u, 3u), vec4u(params.dim - 4u));
+  let head = tile / query_tiles / column_tiles % params.heads;
+  let batch = tile / query_tiles / column_tiles / params.heads;
+  let starts = starts_of(row_of(batch, params.p_rows) * params.tokens, query, head);
+  let row = row_of(batch, params.v_rows);
+  var total = Wide();
+  for (var s = 0u; s < params.sources; s += K_BLOCK) {
+    var block = Wide();
+    step(&block, starts, row, head, column, s, lane);
+    step(&block, starts, row, head, column, s + 4u, lane);
+    step(&block, starts, row, head, column, s + 8u, lane);
+    step(&block, starts, row, head, column, s + 12u, lane);
+    add_wide(&total, &block);
+  }
+  store_set(batch, query, head, column.x, total.a);
+  store_set(batch, query, head, column.y, total.b);
+  store_set(batch, query, head, column.z, total.c);
+  store_set(batch, query, head, column.w, total.d);
+}

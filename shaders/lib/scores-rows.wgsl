@@ -1,0 +1,26 @@
+// The queries of attention scores in tiles (tile.wgsl, wide-tile.wgsl).
+//
+// use lib/scores-frame.wgsl
+
+fn starts_of(first: u32, query: u32, head: u32) -> Starts {
+  return Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
+  );
+}
+
+// A lane's element of each query. Beyond the head's end the queries are zero.
+fn rows_at(starts: Starts, d: u32) -> Rows {
+  let mine = within(d);
+  let rows = Rows(
+    vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
+    vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
+    vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
+    vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
+  );
+  if (!RAGGED) { return rows; }
+  let inside = select(0.0, 1.0, d < params.dim);
+  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
+}
