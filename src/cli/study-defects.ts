@@ -1,12 +1,7 @@
 /** A step of a study: what each of the original's defects does to the circuit, on a few samples of a task. */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { dataDefects, selectDefects } from "../data/defects.ts";
-import { countBy } from "../data/prepare.ts";
 import { balanced, type DataFile, type DataRow } from "../data/samples.ts";
-import { select } from "../data/select.ts";
-import { readBytes, readTable } from "../data/table.ts";
-import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
 import { circuitChanges } from "../patching/circuit/change.ts";
 import { gatherScores } from "../patching/circuit/scores.ts";
@@ -15,7 +10,6 @@ import {
   type DefectEffect,
   type DefectEffects,
   notesOn,
-  selectDefectsOf,
   sweepsFor,
   wordsFor,
 } from "../patching/defect-effects.ts";
@@ -28,6 +22,7 @@ import { plural } from "../patching/report/html.ts";
 import { sweepFacts } from "../patching/study-facts.ts";
 import { takeStep } from "../patching/study-stamp.ts";
 import { version } from "../version.ts";
+import { dataEffects } from "./study-data-defects.ts";
 import { type Place, told } from "./study-place.ts";
 import { writeRun } from "./sweep.ts";
 import { settingsFor } from "./sweep-choice.ts";
@@ -112,40 +107,7 @@ async function effectsOf(place: Place, sweeps: readonly string[]): Promise<Defec
     const [one, other] = [await scores("corrected", before), await scores(sweep, column, zeros)];
     effects.push({ id, what: wordsFor(id), column, circuits: circuitChanges(one, other, SIGMA, before === column) });
   }
-  for (const id of selectDefectsOf[task])
-    effects.push({ id, what: wordsFor(id), ...(await chosenOtherwise(place, id)) });
-  return [...effects, ...notesOn(defectsOf(model), task)];
-}
-
-/** How many rows `select` takes with a defect, and how many of these it does not take without; or why the original stops. */
-async function chosenOtherwise(
-  place: Place,
-  id: (typeof selectDefects)[number],
-): Promise<{ chosen: { rows: number; others: number } } | { note: string }> {
-  const left = new Map(Object.entries(countBy(await chosenWith(place, []))));
-  try {
-    const rows = await chosenWith(place, [id]);
-    const others = rows.filter((row) => {
-      const count = left.get(row) ?? 0;
-      left.set(row, count - 1);
-      return count <= 0;
-    });
-    return { chosen: { rows: rows.length, others: others.length } };
-  } catch (error) {
-    if (error instanceof UserError) return { note: `select stops: ${error.message.split(";")[0]}` };
-    throw error;
-  }
-}
-
-/** The rows as they are written. */
-async function chosenWith({ task, folder, options }: Place, except: readonly string[]): Promise<string[]> {
-  const out = join(folder, "defects", except[0] ?? "corrected", "chosen.csv");
-  await mkdir(join(out, ".."), { recursive: true });
-  await select({
-    ...{ task, seed: options.seed, perGroup: options.perGroup(task), compat: "corrected", out },
-    ...{ data: join(folder, "answered.csv"), defects: dataDefects(selectDefects, "corrected", except) },
-  });
-  return readTable(out, await readBytes(out), []).rows.map((cells) => JSON.stringify(cells));
+  return [...effects, ...(await dataEffects(place)), ...notesOn(defectsOf(model), task)];
 }
 
 const documentOf = (

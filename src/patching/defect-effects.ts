@@ -1,5 +1,5 @@
 /** What each of the original's defects (NOTICE.md 12, 13) does, and how its effect on a circuit is seen. */
-import type { selectDefects } from "../data/defects.ts";
+import type { prepareDefects, selectDefects } from "../data/defects.ts";
 import { type Task, tasks } from "../data/sample.ts";
 import type { CircuitChange } from "./circuit/change.ts";
 import type { Mode } from "./record.ts";
@@ -24,10 +24,17 @@ export interface DefectEffects {
 /** `id`: a defect; `column`, `all` and `original` are no single one. */
 export type DefectEffect = { readonly id: string; readonly what: string } & (
   | { readonly column: Column; readonly circuits: readonly CircuitChange[] }
-  | { readonly chosen: { readonly rows: number; readonly others: number } }
+  | { readonly made: DataEffect }
   | { readonly note: string }
   | { readonly only: Task }
 );
+
+/** The rows that a step makes with a defect, and how many of these it does not make without. */
+export interface DataEffect {
+  readonly step: "prepare" | "select";
+  readonly rows: number;
+  readonly others: number;
+}
 
 /** A circuit of one sweep beside that of the corrected one. */
 export interface Comparison {
@@ -90,12 +97,20 @@ const words: Readonly<Record<string, string>> = {
 
 export const wordsFor = (id: string): string => words[id] ?? "";
 
-/** Those of `select`, by the task that has them. */
-export const selectDefectsOf = {
-  facial_expressions: [],
-  mit_states: ["D18"],
-  svo_probes: ["D11", "D12", "D22"],
-} as const satisfies Readonly<Record<Task, readonly (typeof selectDefects)[number][]>>;
+/** Those of the data, by the task and the step that have them. */
+export const dataDefectsOf: Readonly<
+  Record<
+    Task,
+    {
+      readonly prepare: readonly (typeof prepareDefects)[number][];
+      readonly select: readonly (typeof selectDefects)[number][];
+    }
+  >
+> = {
+  facial_expressions: { prepare: [], select: [] },
+  mit_states: { prepare: [], select: ["D18"] },
+  svo_probes: { prepare: ["D13", "D14", "D15", "D16"], select: ["D11", "D12", "D22"] },
+};
 
 /** What there is to say of the rest: `swept` are the defects that the model's sweep has. */
 export function notesOn(swept: readonly string[], task: Task): DefectEffect[] {
@@ -105,8 +120,9 @@ export function notesOn(swept: readonly string[], task: Task): DefectEffect[] {
     note("D10", "every record carries its row here; circuits --compat upstream refuses where a row was lost"),
     ...tasks
       .filter((other) => other !== task)
-      .flatMap((only) => selectDefectsOf[only].map((id) => ({ id, what: wordsFor(id), only }))),
-    ...["D13", "D14", "D15", "D16"].map((id) => note(id, "acts when data are prepared, which is not repeated here")),
+      .flatMap((only) =>
+        Object.values(dataDefectsOf[only]).flatMap((ids) => ids.map((id) => ({ id, what: wordsFor(id), only }))),
+      ),
     {
       id: "D1–D3, D17, D19–D21, D23",
       what: "stops, or reads other names; a picture that cannot be read becomes black",

@@ -141,9 +141,9 @@ const numberOf = (id: string): number => Number(id.match(/\d+/)![0]);
 
 function seen({ task, effect }: { readonly task: string; readonly effect: DefectEffect }): string[] {
   if ("note" in effect) return [effect.note];
-  if (!("chosen" in effect)) return [];
-  const { rows, others } = effect.chosen;
-  return [`select takes ${plural(rows, "row")} of ${task}, ${whole(others)} of them others`];
+  if (!("made" in effect)) return [];
+  const { step, rows, others } = effect.made;
+  return [`${step} makes ${plural(rows, "row")} of ${task}, ${whole(others)} of them others`];
 }
 
 const elsewhere = (effect: DefectEffect): string => ("only" in effect ? `concerns ${effect.only} only` : "");
