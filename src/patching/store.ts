@@ -110,7 +110,7 @@ async function keepSettings(folder: string, settings: RunSettings): Promise<void
         `${folder}: holds results.jsonl but no run.json, so its settings are unknown; choose another folder`,
       );
     }
-    await writeBytes(join(folder, "run.json"), settingsText(settings));
+    await writeBytes(join(folder, "run.json"), settingsText(folder, settings));
     return;
   }
   const difference = settingsDifference(await readSettings(folder), settings);

@@ -143,7 +143,7 @@ function seen({ task, effect }: { readonly task: string; readonly effect: Defect
   if ("note" in effect) return [effect.note];
   if (!("made" in effect)) return [];
   const { step, rows, others } = effect.made;
-  return [`${step} makes ${plural(rows, "row")} of ${task}, ${whole(others)} of them others`];
+  return [`${step} makes ${plural(rows, "row")} of ${task}, ${whole(others)} of them not without it`];
 }
 
 const elsewhere = (effect: DefectEffect): string => ("only" in effect ? `concerns ${effect.only} only` : "");

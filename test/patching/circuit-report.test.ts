@@ -18,7 +18,7 @@ const kind = "crossattention_block";
 function runOf(direction: "denoising" | "noising"): string {
   const folder = join(root, direction);
   mkdirSync(folder);
-  writeFileSync(join(folder, "run.json"), settingsText(settings({ kinds: [kind], direction })));
+  writeFileSync(join(folder, "run.json"), settingsText(folder, settings({ kinds: [kind], direction })));
   writeFileSync(join(folder, "results.jsonl"), records(7, 40, [kind]).map(seal).join(""));
   return folder;
 }

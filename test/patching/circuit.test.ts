@@ -26,7 +26,7 @@ let runs = 0;
 function runOf(list: readonly RunRecord[], change: Partial<RunSettings> = {}): string {
   const folder = join(root, `run-${runs++}`);
   mkdirSync(folder);
-  writeFileSync(join(folder, "run.json"), settingsText(settings({ kinds: [kind], ...change })));
+  writeFileSync(join(folder, "run.json"), settingsText(folder, settings({ kinds: [kind], ...change })));
   writeFileSync(join(folder, "results.jsonl"), list.map(seal).join(""));
   return folder;
 }

@@ -26,7 +26,7 @@ const samples = all.filter((record): record is SampleRecord => !("failed" in rec
 function runOf(name: string, lines: readonly RunRecord[]): string {
   const folder = join(root, name);
   mkdirSync(folder);
-  writeFileSync(join(folder, "run.json"), settingsText(settings({ kinds })));
+  writeFileSync(join(folder, "run.json"), settingsText(folder, settings({ kinds })));
   writeFileSync(join(folder, "results.jsonl"), lines.map(seal).join(""));
   return folder;
 }

@@ -1,5 +1,7 @@
 /** Records as a sweep over the miniature data set would write them, with made-up scores from a seed. */
+
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { parse } from "csv-parse/sync";
 import type {
   FailedRecord,
@@ -41,7 +43,12 @@ export function settings(change: Partial<RunSettings> = {}): RunSettings {
     format: 1,
     package_version: "0.1.0",
     model: { name: "blip-mini", config_sha256: "c".repeat(64), weights_sha256: "a1".repeat(32) },
-    data: { path: "data/miniature/samples.csv", sha256: "d".repeat(64), samples: rows.length, rows: "e".repeat(64) },
+    data: {
+      path: resolve("data/miniature/samples.csv"),
+      sha256: "d".repeat(64),
+      samples: rows.length,
+      rows: "e".repeat(64),
+    },
     adapter: { name: "SwiftShader Device (Subzero)", backend: "vulkan", tier: "D" },
     tasks: ["facial_expressions", "mit_states", "svo_probes"],
     modes: ["image", "text"],
