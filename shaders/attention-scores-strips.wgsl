@@ -1,5 +1,5 @@
-// Attention scores for software adapters of 8 lanes: y = scale q k^T per head with more than 32 sources, and -inf where a
-// later token would be seen (causal)
+// Attention scores for software adapters of 8 lanes, heads of more than 32 elements: y = scale q k^T per head with more than
+// 32 sources, and -inf where a later token would be seen (causal)
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //

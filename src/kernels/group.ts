@@ -24,12 +24,11 @@ export const tileSize = (gpu: Gpu, form: Form): TileSize =>
 
 /**
  * In which tiles attention makes so many columns for heads of `dim`: small ones for few, and in small models, which would
- * not earn back the time that wide tiles compile for.
+ * not earn back the time that the others compile for: seconds with strips, half of one with wide tiles.
  */
 export function attentionForm(gpu: Gpu, columns: number, dim: number): Form {
-  if (columns <= 32) return "subgroup";
-  if (hasStrips(gpu)) return "strips";
-  return dim > 32 ? "wide" : "subgroup";
+  if (columns <= 32 || dim <= 32) return "subgroup";
+  return hasStrips(gpu) ? "strips" : "wide";
 }
 
 /** Strips are for subgroups of 8 lanes, wide tiles for those of 4: either is slower with the other. */

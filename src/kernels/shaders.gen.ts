@@ -1564,8 +1564,8 @@ export const attentionScoresStrips: Shader<"q" | "k" | "y", { SG: number; RAGGED
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Attention scores for software adapters of 8 lanes: y = scale q k^T per head with more than 32 sources, and -inf where a
-// later token would be seen (causal)
+// Attention scores for software adapters of 8 lanes, heads of more than 32 elements: y = scale q k^T per head with more than
+// 32 sources, and -inf where a later token would be seen (causal)
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
