@@ -9,18 +9,6 @@
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-
-struct Params {
-  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
-
 fn starts_of(first: u32, query: u32, head: u32) -> vec4u {
   return vec4u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head));
 }
@@ -32,11 +20,8 @@ fn rows_at(starts: vec4u, s: u32) -> vec4f {
 }
 
 fn weights(row: u32, head: u32, s: u32, column: u32) -> Weights {
-  return Weights(
-    columns(row, head, s + 0u, column), columns(row, head, s + 1u, column), columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
-    columns(row, head, s + 4u, column), columns(row, head, s + 5u, column), columns(row, head, s + 6u, column), columns(row, head, s + 7u, column),
-    columns(row, head, s + 8u, column), columns(row, head, s + 9u, column), columns(row, head, s + 10u, column), columns(row, head, s + 11u, column),
-    columns(row, head, s + 12u, column), columns(row, head, s + 13u, column), columns(row, head, s + 14u, column), columns(row, head, s + 15u, column),
+  return weights_of(
+    four(row, head, s, column), four(row, head, s + 4u, column), four(row, head, s + 8u, column), four(row, head, s + 12u, column),
   );
 }
 

@@ -9,30 +9,20 @@
 // use lib/mix-rows.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-
-struct Params {
-  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
-
 // SG sources from s on.
 fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column: u32, s: u32, lane: u32) {
   let a = rows_at(starts, s + lane);
-  accumulate_0(block, a, columns(row, head, s + 0u, column));
-  accumulate_1(block, a, columns(row, head, s + 1u, column));
-  accumulate_2(block, a, columns(row, head, s + 2u, column));
-  accumulate_3(block, a, columns(row, head, s + 3u, column));
+  let near = four(row, head, s, column);
+  accumulate_0(block, a, near[0]);
+  accumulate_1(block, a, near[1]);
+  accumulate_2(block, a, near[2]);
+  accumulate_3(block, a, near[3]);
   if (SG > 4u) {
-    accumulate_4(block, a, columns(row, head, s + 4u, column));
-    accumulate_5(block, a, columns(row, head, s + 5u, column));
-    accumulate_6(block, a, columns(row, head, s + 6u, column));
-    accumulate_7(block, a, columns(row, head, s + 7u, column));
+    let far = four(row, head, s + 4u, column);
+    accumulate_4(block, a, far[0]);
+    accumulate_5(block, a, far[1]);
+    accumulate_6(block, a, far[2]);
+    accumulate_7(block, a, far[3]);
   }
 }
 

@@ -9,26 +9,6 @@
 // use lib/mix-rows.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-
-struct Params {
-  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
-
-// Four neighbouring columns of four sources, one source a column.
-fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
-  return mat4x4f(
-    columns(row, head, s, column), columns(row, head, s + 1u, column),
-    columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
-  );
-}
-
 fn step(block: ptr<function, Wide>, starts: Starts, row: u32, head: u32, column: vec4u, s: u32, lane: u32) {
   let a = four(row, head, s, column.x);
   let b = four(row, head, s, column.y);

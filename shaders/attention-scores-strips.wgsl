@@ -10,19 +10,6 @@
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
-
-struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
 fn starts_of(first: u32, query: u32, head: u32) -> vec4u {
   return vec4u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head));
 }
@@ -35,18 +22,8 @@ fn rows_at(starts: vec4u, d: u32) -> vec4f {
   return rows * select(0.0, 1.0, d < params.dim);
 }
 
-// Four elements of four neighbouring sources, element after element; beyond the head's end they meet a zero.
-fn four(at: vec4u, d: u32) -> mat4x4f {
-  let e = vec4u(within(d)) + at;
-  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
-}
-
 fn weights(keys: vec4u, d: u32) -> Weights {
-  let p = four(keys, d + 0u);
-  let q = four(keys, d + 4u);
-  let r = four(keys, d + 8u);
-  let s = four(keys, d + 12u);
-  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+  return weights_of(four(keys, d), four(keys, d + 4u), four(keys, d + 8u), four(keys, d + 12u));
 }
 
 fn store_row(p: Place, sources_a: vec4u, sources_b: vec4u, a: vec4f, b: vec4f) {

@@ -9,37 +9,20 @@
 // use lib/scores-rows.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
-
-struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
-// One element of four neighbouring sources; beyond the head's end it meets a zero.
-fn columns(at: vec4u, element: u32) -> vec4f {
-  let d = within(element);
-  return vec4f(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]);
-}
-
 // SG elements of a head from d on.
 fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u32) {
   let a = rows_at(starts, d + lane);
-  accumulate_0(block, a, columns(keys, d + 0u));
-  accumulate_1(block, a, columns(keys, d + 1u));
-  accumulate_2(block, a, columns(keys, d + 2u));
-  accumulate_3(block, a, columns(keys, d + 3u));
+  let near = four(keys, d);
+  accumulate_0(block, a, near[0]);
+  accumulate_1(block, a, near[1]);
+  accumulate_2(block, a, near[2]);
+  accumulate_3(block, a, near[3]);
   if (SG > 4u) {
-    accumulate_4(block, a, columns(keys, d + 4u));
-    accumulate_5(block, a, columns(keys, d + 5u));
-    accumulate_6(block, a, columns(keys, d + 6u));
-    accumulate_7(block, a, columns(keys, d + 7u));
+    let far = four(keys, d + 4u);
+    accumulate_4(block, a, far[0]);
+    accumulate_5(block, a, far[1]);
+    accumulate_6(block, a, far[2]);
+    accumulate_7(block, a, far[3]);
   }
 }
 

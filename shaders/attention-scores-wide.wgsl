@@ -10,25 +10,6 @@
 // use lib/scores-rows.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
-
-struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
-// Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
-fn four(at: vec4u, d: u32) -> mat4x4f {
-  let e = vec4u(within(d)) + at;
-  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
-}
-
 // Where the keys of a lane's four sets of sources start.
 struct Keys { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
 

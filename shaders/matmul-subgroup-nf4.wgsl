@@ -9,17 +9,7 @@
 // use lib/nf4-texels.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
 override HALF: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // From memory: a shuffle is a chain of instructions here.
 var<private> table: array<f32, 16> = NF4_LEVELS;

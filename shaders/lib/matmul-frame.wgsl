@@ -1,5 +1,16 @@
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {

@@ -1,5 +1,5 @@
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, `place_of`, where its weights lie, and `add_inputs`, which adds a block of inputs to a tile.
+// The kernel brings `place_of`, where its weights lie, and `add_inputs`, which adds a block of inputs to a tile.
 //
 // use lib/matmul-rows.wgsl
 

@@ -1,5 +1,5 @@
 // The frame of a matrix product in wide tiles (wide-tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, `place_of`, where the weights of four neighbouring outputs lie, and `add_inputs`, which adds a block
+// The kernel brings `place_of`, where the weights of four neighbouring outputs lie, and `add_inputs`, which adds a block
 // of inputs to a tile.
 //
 // use lib/matmul-rows.wgsl

@@ -1,6 +1,6 @@
 // NF4 weights (nf4.wgsl) in a texture (weight-texture.wgsl): a texel holds a word of each of four neighbouring outputs.
-// The kernel brings weight, params and RAGGED: whether rows begin within blocks. A block of scales holds for all inputs
-// that a kernel takes at a time, and these begin with a word of codes.
+// RAGGED: rows begin within blocks. A block of scales holds for all inputs that a kernel takes at a time, and these begin
+// with a word of codes. The kernel brings `level`.
 //
 // use lib/nf4.wgsl
 

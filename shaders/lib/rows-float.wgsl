@@ -5,3 +5,9 @@
 const TEXEL_INPUTS = 4u;
 
 fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
+
+// The weights of four outputs for four inputs, one input a column.
+fn four(place: vec2u, k: u32) -> mat4x4f {
+  let at = texel_at(place, k);
+  return transpose(mat4x4f(inputs(at, 0u), inputs(at, 1u), inputs(at, 2u), inputs(at, 3u)));
+}

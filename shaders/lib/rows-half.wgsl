@@ -6,3 +6,23 @@
 const TEXEL_INPUTS = 8u;
 
 fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
+
+// The weights of four outputs for eight inputs, one input a column.
+struct Eight { near: mat4x4f, far: mat4x4f, }
+
+// Of two words of each output: four inputs.
+fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
+  return transpose(mat4x4f(
+    vec4f(open_half(a.x), open_half(a.y)), vec4f(open_half(b.x), open_half(b.y)),
+    vec4f(open_half(c.x), open_half(c.y)), vec4f(open_half(d.x), open_half(d.y)),
+  ));
+}
+
+fn eight(place: vec2u, k: u32) -> Eight {
+  let at = texel_at(place, k);
+  let a = inputs(at, 0u);
+  let b = inputs(at, 1u);
+  let c = inputs(at, 2u);
+  let d = inputs(at, 3u);
+  return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
+}

@@ -1,7 +1,21 @@
-// What the attention scores of tier D share: where queries and keys start and how scores are stored.
-// The kernel brings q, k, y, params and RAGGED: whether the last block of a head's elements is cut off.
+// What the attention scores of tier D share: parameters and bindings, where queries
+// and keys start, how keys are read and scores stored.
+// RAGGED: the last block of a head's elements is cut off.
 //
 // use lib/memory.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params {
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
@@ -21,6 +35,12 @@ fn clamped(source: u32) -> vec4u {
 // Where the keys of sources start.
 fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
   return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
+}
+
+// Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
+fn four(at: vec4u, d: u32) -> mat4x4f {
+  let e = vec4u(within(d)) + at;
+  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
 }
 
 // A query's token, and where its scores start. Beyond the last query stands the last.

@@ -172,3 +172,8 @@ fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
   (*s).a3 = fma(r3, a, (*s).a3);
   (*s).b3 = fma(r3, b, (*s).b3);
 }
+
+// Four times four inputs, one input a column.
+fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}

@@ -1,7 +1,7 @@
 // Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
 // A matrix of more rows than a texture is high goes on to the right.
 //
-// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
+// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
 
 // The first texel of a lane's first output; its other three outputs lie below it.
 fn place_of(texel: u32) -> vec2u {

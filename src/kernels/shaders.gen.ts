@@ -66,18 +66,6 @@ requires immediate_address_space;
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-
-struct Params {
-  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
-
 fn starts_of(first: u32, query: u32, head: u32) -> vec4u {
   return vec4u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head));
 }
@@ -89,11 +77,8 @@ fn rows_at(starts: vec4u, s: u32) -> vec4f {
 }
 
 fn weights(row: u32, head: u32, s: u32, column: u32) -> Weights {
-  return Weights(
-    columns(row, head, s + 0u, column), columns(row, head, s + 1u, column), columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
-    columns(row, head, s + 4u, column), columns(row, head, s + 5u, column), columns(row, head, s + 6u, column), columns(row, head, s + 7u, column),
-    columns(row, head, s + 8u, column), columns(row, head, s + 9u, column), columns(row, head, s + 10u, column), columns(row, head, s + 11u, column),
-    columns(row, head, s + 12u, column), columns(row, head, s + 13u, column), columns(row, head, s + 14u, column), columns(row, head, s + 15u, column),
+  return weights_of(
+    four(row, head, s, column), four(row, head, s + 4u, column), four(row, head, s + 8u, column), four(row, head, s + 12u, column),
   );
 }
 
@@ -310,10 +295,27 @@ fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
   (*s).b3 = fma(r3, b, (*s).b3);
 }
 
-// What the attention mixes of tier D share: where probabilities start, how values are read and the mix is stored.
-// The kernel brings probs, v, z and params.
+// Four times four inputs, one input a column.
+fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}
+
+// What the attention mixes of tier D share: parameters and bindings, where
+// probabilities start, how values are read and the mix is stored.
 //
 // use lib/memory.wgsl
+
+override SG: u32;
+
+struct Params {
+  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
@@ -324,6 +326,14 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
   return v[(memory_of(row, min(source, params.sources - 1u), head) + column) / 4u];
+}
+
+// Four neighbouring columns of four sources, one source a column.
+fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
+  return mat4x4f(
+    columns(row, head, s, column), columns(row, head, s + 1u, column),
+    columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
+  );
 }
 
 // Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
@@ -374,30 +384,20 @@ requires immediate_address_space;
 // use lib/mix-rows.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-
-struct Params {
-  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
-
 // SG sources from s on.
 fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column: u32, s: u32, lane: u32) {
   let a = rows_at(starts, s + lane);
-  accumulate_0(block, a, columns(row, head, s + 0u, column));
-  accumulate_1(block, a, columns(row, head, s + 1u, column));
-  accumulate_2(block, a, columns(row, head, s + 2u, column));
-  accumulate_3(block, a, columns(row, head, s + 3u, column));
+  let near = four(row, head, s, column);
+  accumulate_0(block, a, near[0]);
+  accumulate_1(block, a, near[1]);
+  accumulate_2(block, a, near[2]);
+  accumulate_3(block, a, near[3]);
   if (SG > 4u) {
-    accumulate_4(block, a, columns(row, head, s + 4u, column));
-    accumulate_5(block, a, columns(row, head, s + 5u, column));
-    accumulate_6(block, a, columns(row, head, s + 6u, column));
-    accumulate_7(block, a, columns(row, head, s + 7u, column));
+    let far = four(row, head, s + 4u, column);
+    accumulate_4(block, a, far[0]);
+    accumulate_5(block, a, far[1]);
+    accumulate_6(block, a, far[2]);
+    accumulate_7(block, a, far[3]);
   }
 }
 
@@ -662,10 +662,22 @@ fn rows_at(starts: Starts, s: u32) -> Rows {
   return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
 }
 
-// What the attention mixes of tier D share: where probabilities start, how values are read and the mix is stored.
-// The kernel brings probs, v, z and params.
+// What the attention mixes of tier D share: parameters and bindings, where
+// probabilities start, how values are read and the mix is stored.
 //
 // use lib/memory.wgsl
+
+override SG: u32;
+
+struct Params {
+  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
@@ -676,6 +688,14 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
   return v[(memory_of(row, min(source, params.sources - 1u), head) + column) / 4u];
+}
+
+// Four neighbouring columns of four sources, one source a column.
+fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
+  return mat4x4f(
+    columns(row, head, s, column), columns(row, head, s + 1u, column),
+    columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
+  );
 }
 
 // Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
@@ -725,26 +745,6 @@ requires immediate_address_space;
 // use lib/wide-tile.wgsl
 // use lib/mix-rows.wgsl
 // use lib/grid.wgsl
-
-override SG: u32;
-
-struct Params {
-  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
-
-// Four neighbouring columns of four sources, one source a column.
-fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
-  return mat4x4f(
-    columns(row, head, s, column), columns(row, head, s + 1u, column),
-    columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
-  );
-}
 
 fn step(block: ptr<function, Wide>, starts: Starts, row: u32, head: u32, column: vec4u, s: u32, lane: u32) {
   let a = four(row, head, s, column.x);
@@ -816,407 +816,57 @@ struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
 
 // t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
 fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
-  wide_0(t, rows, columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
-  wide_1(t, rows, columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
-  wide_2(t, rows, columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
-  wide_3(t, rows, columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+  add_wide_outer(t, from_0(rows), columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
+  add_wide_outer(t, from_1(rows), columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
+  add_wide_outer(t, from_2(rows), columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
+  add_wide_outer(t, from_3(rows), columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+}
+
+// The rows' values that lane 0 .. 3 holds, for all lanes.
+fn from_0(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 0u), subgroupBroadcast(rows.b, 0u), subgroupBroadcast(rows.c, 0u), subgroupBroadcast(rows.d, 0u));
+}
+fn from_1(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 1u), subgroupBroadcast(rows.b, 1u), subgroupBroadcast(rows.c, 1u), subgroupBroadcast(rows.d, 1u));
+}
+fn from_2(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 2u), subgroupBroadcast(rows.b, 2u), subgroupBroadcast(rows.c, 2u), subgroupBroadcast(rows.d, 2u));
+}
+fn from_3(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 3u), subgroupBroadcast(rows.b, 3u), subgroupBroadcast(rows.c, 3u), subgroupBroadcast(rows.d, 3u));
+}
+
+fn add_wide_outer(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  add_outer(&(*t).a, rows, a);
+  add_outer(&(*t).b, rows, b);
+  add_outer(&(*t).c, rows, c);
+  add_outer(&(*t).d, rows, d);
+}
+
+fn add_outer(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
 }
 
 fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
-  (*total).a.r0 += (*block).a.r0;
-  (*total).a.r1 += (*block).a.r1;
-  (*total).a.r2 += (*block).a.r2;
-  (*total).a.r3 += (*block).a.r3;
-  (*total).a.r4 += (*block).a.r4;
-  (*total).a.r5 += (*block).a.r5;
-  (*total).a.r6 += (*block).a.r6;
-  (*total).a.r7 += (*block).a.r7;
-  (*total).a.r8 += (*block).a.r8;
-  (*total).a.r9 += (*block).a.r9;
-  (*total).a.r10 += (*block).a.r10;
-  (*total).a.r11 += (*block).a.r11;
-  (*total).a.r12 += (*block).a.r12;
-  (*total).a.r13 += (*block).a.r13;
-  (*total).a.r14 += (*block).a.r14;
-  (*total).a.r15 += (*block).a.r15;
-  (*total).b.r0 += (*block).b.r0;
-  (*total).b.r1 += (*block).b.r1;
-  (*total).b.r2 += (*block).b.r2;
-  (*total).b.r3 += (*block).b.r3;
-  (*total).b.r4 += (*block).b.r4;
-  (*total).b.r5 += (*block).b.r5;
-  (*total).b.r6 += (*block).b.r6;
-  (*total).b.r7 += (*block).b.r7;
-  (*total).b.r8 += (*block).b.r8;
-  (*total).b.r9 += (*block).b.r9;
-  (*total).b.r10 += (*block).b.r10;
-  (*total).b.r11 += (*block).b.r11;
-  (*total).b.r12 += (*block).b.r12;
-  (*total).b.r13 += (*block).b.r13;
-  (*total).b.r14 += (*block).b.r14;
-  (*total).b.r15 += (*block).b.r15;
-  (*total).c.r0 += (*block).c.r0;
-  (*total).c.r1 += (*block).c.r1;
-  (*total).c.r2 += (*block).c.r2;
-  (*total).c.r3 += (*block).c.r3;
-  (*total).c.r4 += (*block).c.r4;
-  (*total).c.r5 += (*block).c.r5;
-  (*total).c.r6 += (*block).c.r6;
-  (*total).c.r7 += (*block).c.r7;
-  (*total).c.r8 += (*block).c.r8;
-  (*total).c.r9 += (*block).c.r9;
-  (*total).c.r10 += (*block).c.r10;
-  (*total).c.r11 += (*block).c.r11;
-  (*total).c.r12 += (*block).c.r12;
-  (*total).c.r13 += (*block).c.r13;
-  (*total).c.r14 += (*block).c.r14;
-  (*total).c.r15 += (*block).c.r15;
-  (*total).d.r0 += (*block).d.r0;
-  (*total).d.r1 += (*block).d.r1;
-  (*total).d.r2 += (*block).d.r2;
-  (*total).d.r3 += (*block).d.r3;
-  (*total).d.r4 += (*block).d.r4;
-  (*total).d.r5 += (*block).d.r5;
-  (*total).d.r6 += (*block).d.r6;
-  (*total).d.r7 += (*block).d.r7;
-  (*total).d.r8 += (*block).d.r8;
-  (*total).d.r9 += (*block).d.r9;
-  (*total).d.r10 += (*block).d.r10;
-  (*total).d.r11 += (*block).d.r11;
-  (*total).d.r12 += (*block).d.r12;
-  (*total).d.r13 += (*block).d.r13;
-  (*total).d.r14 += (*block).d.r14;
-  (*total).d.r15 += (*block).d.r15;
-}
-
-// t += rows x (a, b, c, d), the outer product, with the values that lane 0 .. 3 holds of the rows.
-fn wide_0(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 0u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 0u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 0u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 0u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 0u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 0u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 0u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 0u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 0u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 0u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 0u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 0u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 0u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 0u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 0u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 0u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_1(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 1u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 1u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 1u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 1u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 1u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 1u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 1u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 1u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 1u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 1u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 1u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 1u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 1u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 1u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 1u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 1u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_2(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 2u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 2u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 2u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 2u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 2u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 2u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 2u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 2u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 2u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 2u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 2u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 2u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 2u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 2u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 2u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 2u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_3(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 3u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 3u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 3u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 3u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 3u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 3u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 3u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 3u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 3u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 3u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 3u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 3u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 3u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 3u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 3u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 3u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+  add_block(&(*total).a, &(*block).a);
+  add_block(&(*total).b, &(*block).b);
+  add_block(&(*total).c, &(*block).c);
+  add_block(&(*total).d, &(*block).d);
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -1438,10 +1088,22 @@ fn rows_at(starts: Starts, s: u32) -> Rows {
   return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
 }
 
-// What the attention mixes of tier D share: where probabilities start, how values are read and the mix is stored.
-// The kernel brings probs, v, z and params.
+// What the attention mixes of tier D share: parameters and bindings, where
+// probabilities start, how values are read and the mix is stored.
 //
 // use lib/memory.wgsl
+
+override SG: u32;
+
+struct Params {
+  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
@@ -1452,6 +1114,14 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
   return v[(memory_of(row, min(source, params.sources - 1u), head) + column) / 4u];
+}
+
+// Four neighbouring columns of four sources, one source a column.
+fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
+  return mat4x4f(
+    columns(row, head, s, column), columns(row, head, s + 1u, column),
+    columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
+  );
 }
 
 // Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
@@ -1576,19 +1246,6 @@ requires immediate_address_space;
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
-
-struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
 fn starts_of(first: u32, query: u32, head: u32) -> vec4u {
   return vec4u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head));
 }
@@ -1601,18 +1258,8 @@ fn rows_at(starts: vec4u, d: u32) -> vec4f {
   return rows * select(0.0, 1.0, d < params.dim);
 }
 
-// Four elements of four neighbouring sources, element after element; beyond the head's end they meet a zero.
-fn four(at: vec4u, d: u32) -> mat4x4f {
-  let e = vec4u(within(d)) + at;
-  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
-}
-
 fn weights(keys: vec4u, d: u32) -> Weights {
-  let p = four(keys, d + 0u);
-  let q = four(keys, d + 4u);
-  let r = four(keys, d + 8u);
-  let s = four(keys, d + 12u);
-  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+  return weights_of(four(keys, d), four(keys, d + 4u), four(keys, d + 8u), four(keys, d + 12u));
 }
 
 fn store_row(p: Place, sources_a: vec4u, sources_b: vec4u, a: vec4f, b: vec4f) {
@@ -1830,10 +1477,29 @@ fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
   (*s).b3 = fma(r3, b, (*s).b3);
 }
 
-// What the attention scores of tier D share: where queries and keys start and how scores are stored.
-// The kernel brings q, k, y, params and RAGGED: whether the last block of a head's elements is cut off.
+// Four times four inputs, one input a column.
+fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}
+
+// What the attention scores of tier D share: parameters and bindings, where queries
+// and keys start, how keys are read and scores stored.
+// RAGGED: the last block of a head's elements is cut off.
 //
 // use lib/memory.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params {
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
@@ -1853,6 +1519,12 @@ fn clamped(source: u32) -> vec4u {
 // Where the keys of sources start.
 fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
   return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
+}
+
+// Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
+fn four(at: vec4u, d: u32) -> mat4x4f {
+  let e = vec4u(within(d)) + at;
+  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
 }
 
 // A query's token, and where its scores start. Beyond the last query stands the last.
@@ -1919,37 +1591,20 @@ requires immediate_address_space;
 // use lib/scores-rows.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
-
-struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
-// One element of four neighbouring sources; beyond the head's end it meets a zero.
-fn columns(at: vec4u, element: u32) -> vec4f {
-  let d = within(element);
-  return vec4f(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]);
-}
-
 // SG elements of a head from d on.
 fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u32) {
   let a = rows_at(starts, d + lane);
-  accumulate_0(block, a, columns(keys, d + 0u));
-  accumulate_1(block, a, columns(keys, d + 1u));
-  accumulate_2(block, a, columns(keys, d + 2u));
-  accumulate_3(block, a, columns(keys, d + 3u));
+  let near = four(keys, d);
+  accumulate_0(block, a, near[0]);
+  accumulate_1(block, a, near[1]);
+  accumulate_2(block, a, near[2]);
+  accumulate_3(block, a, near[3]);
   if (SG > 4u) {
-    accumulate_4(block, a, columns(keys, d + 4u));
-    accumulate_5(block, a, columns(keys, d + 5u));
-    accumulate_6(block, a, columns(keys, d + 6u));
-    accumulate_7(block, a, columns(keys, d + 7u));
+    let far = four(keys, d + 4u);
+    accumulate_4(block, a, far[0]);
+    accumulate_5(block, a, far[1]);
+    accumulate_6(block, a, far[2]);
+    accumulate_7(block, a, far[3]);
   }
 }
 
@@ -2216,10 +1871,24 @@ fn rows_at(starts: Starts, d: u32) -> Rows {
   return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
 }
 
-// What the attention scores of tier D share: where queries and keys start and how scores are stored.
-// The kernel brings q, k, y, params and RAGGED: whether the last block of a head's elements is cut off.
+// What the attention scores of tier D share: parameters and bindings, where queries
+// and keys start, how keys are read and scores stored.
+// RAGGED: the last block of a head's elements is cut off.
 //
 // use lib/memory.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params {
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
@@ -2239,6 +1908,12 @@ fn clamped(source: u32) -> vec4u {
 // Where the keys of sources start.
 fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
   return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
+}
+
+// Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
+fn four(at: vec4u, d: u32) -> mat4x4f {
+  let e = vec4u(within(d)) + at;
+  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
 }
 
 // A query's token, and where its scores start. Beyond the last query stands the last.
@@ -2305,25 +1980,6 @@ requires immediate_address_space;
 // use lib/wide-tile.wgsl
 // use lib/scores-rows.wgsl
 // use lib/grid.wgsl
-
-override SG: u32;
-override RAGGED: bool;
-
-struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
-// Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
-fn four(at: vec4u, d: u32) -> mat4x4f {
-  let e = vec4u(within(d)) + at;
-  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
-}
 
 // Where the keys of a lane's four sets of sources start.
 struct Keys { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
@@ -2398,407 +2054,57 @@ struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
 
 // t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
 fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
-  wide_0(t, rows, columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
-  wide_1(t, rows, columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
-  wide_2(t, rows, columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
-  wide_3(t, rows, columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+  add_wide_outer(t, from_0(rows), columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
+  add_wide_outer(t, from_1(rows), columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
+  add_wide_outer(t, from_2(rows), columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
+  add_wide_outer(t, from_3(rows), columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+}
+
+// The rows' values that lane 0 .. 3 holds, for all lanes.
+fn from_0(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 0u), subgroupBroadcast(rows.b, 0u), subgroupBroadcast(rows.c, 0u), subgroupBroadcast(rows.d, 0u));
+}
+fn from_1(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 1u), subgroupBroadcast(rows.b, 1u), subgroupBroadcast(rows.c, 1u), subgroupBroadcast(rows.d, 1u));
+}
+fn from_2(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 2u), subgroupBroadcast(rows.b, 2u), subgroupBroadcast(rows.c, 2u), subgroupBroadcast(rows.d, 2u));
+}
+fn from_3(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 3u), subgroupBroadcast(rows.b, 3u), subgroupBroadcast(rows.c, 3u), subgroupBroadcast(rows.d, 3u));
+}
+
+fn add_wide_outer(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  add_outer(&(*t).a, rows, a);
+  add_outer(&(*t).b, rows, b);
+  add_outer(&(*t).c, rows, c);
+  add_outer(&(*t).d, rows, d);
+}
+
+fn add_outer(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
 }
 
 fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
-  (*total).a.r0 += (*block).a.r0;
-  (*total).a.r1 += (*block).a.r1;
-  (*total).a.r2 += (*block).a.r2;
-  (*total).a.r3 += (*block).a.r3;
-  (*total).a.r4 += (*block).a.r4;
-  (*total).a.r5 += (*block).a.r5;
-  (*total).a.r6 += (*block).a.r6;
-  (*total).a.r7 += (*block).a.r7;
-  (*total).a.r8 += (*block).a.r8;
-  (*total).a.r9 += (*block).a.r9;
-  (*total).a.r10 += (*block).a.r10;
-  (*total).a.r11 += (*block).a.r11;
-  (*total).a.r12 += (*block).a.r12;
-  (*total).a.r13 += (*block).a.r13;
-  (*total).a.r14 += (*block).a.r14;
-  (*total).a.r15 += (*block).a.r15;
-  (*total).b.r0 += (*block).b.r0;
-  (*total).b.r1 += (*block).b.r1;
-  (*total).b.r2 += (*block).b.r2;
-  (*total).b.r3 += (*block).b.r3;
-  (*total).b.r4 += (*block).b.r4;
-  (*total).b.r5 += (*block).b.r5;
-  (*total).b.r6 += (*block).b.r6;
-  (*total).b.r7 += (*block).b.r7;
-  (*total).b.r8 += (*block).b.r8;
-  (*total).b.r9 += (*block).b.r9;
-  (*total).b.r10 += (*block).b.r10;
-  (*total).b.r11 += (*block).b.r11;
-  (*total).b.r12 += (*block).b.r12;
-  (*total).b.r13 += (*block).b.r13;
-  (*total).b.r14 += (*block).b.r14;
-  (*total).b.r15 += (*block).b.r15;
-  (*total).c.r0 += (*block).c.r0;
-  (*total).c.r1 += (*block).c.r1;
-  (*total).c.r2 += (*block).c.r2;
-  (*total).c.r3 += (*block).c.r3;
-  (*total).c.r4 += (*block).c.r4;
-  (*total).c.r5 += (*block).c.r5;
-  (*total).c.r6 += (*block).c.r6;
-  (*total).c.r7 += (*block).c.r7;
-  (*total).c.r8 += (*block).c.r8;
-  (*total).c.r9 += (*block).c.r9;
-  (*total).c.r10 += (*block).c.r10;
-  (*total).c.r11 += (*block).c.r11;
-  (*total).c.r12 += (*block).c.r12;
-  (*total).c.r13 += (*block).c.r13;
-  (*total).c.r14 += (*block).c.r14;
-  (*total).c.r15 += (*block).c.r15;
-  (*total).d.r0 += (*block).d.r0;
-  (*total).d.r1 += (*block).d.r1;
-  (*total).d.r2 += (*block).d.r2;
-  (*total).d.r3 += (*block).d.r3;
-  (*total).d.r4 += (*block).d.r4;
-  (*total).d.r5 += (*block).d.r5;
-  (*total).d.r6 += (*block).d.r6;
-  (*total).d.r7 += (*block).d.r7;
-  (*total).d.r8 += (*block).d.r8;
-  (*total).d.r9 += (*block).d.r9;
-  (*total).d.r10 += (*block).d.r10;
-  (*total).d.r11 += (*block).d.r11;
-  (*total).d.r12 += (*block).d.r12;
-  (*total).d.r13 += (*block).d.r13;
-  (*total).d.r14 += (*block).d.r14;
-  (*total).d.r15 += (*block).d.r15;
-}
-
-// t += rows x (a, b, c, d), the outer product, with the values that lane 0 .. 3 holds of the rows.
-fn wide_0(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 0u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 0u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 0u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 0u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 0u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 0u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 0u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 0u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 0u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 0u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 0u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 0u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 0u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 0u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 0u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 0u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_1(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 1u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 1u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 1u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 1u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 1u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 1u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 1u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 1u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 1u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 1u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 1u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 1u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 1u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 1u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 1u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 1u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_2(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 2u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 2u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 2u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 2u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 2u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 2u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 2u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 2u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 2u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 2u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 2u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 2u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 2u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 2u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 2u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 2u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_3(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 3u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 3u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 3u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 3u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 3u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 3u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 3u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 3u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 3u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 3u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 3u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 3u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 3u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 3u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 3u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 3u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+  add_block(&(*total).a, &(*block).a);
+  add_block(&(*total).b, &(*block).b);
+  add_block(&(*total).c, &(*block).c);
+  add_block(&(*total).d, &(*block).d);
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -3021,10 +2327,24 @@ fn rows_at(starts: Starts, d: u32) -> Rows {
   return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
 }
 
-// What the attention scores of tier D share: where queries and keys start and how scores are stored.
-// The kernel brings q, k, y, params and RAGGED: whether the last block of a head's elements is cut off.
+// What the attention scores of tier D share: parameters and bindings, where queries
+// and keys start, how keys are read and scores stored.
+// RAGGED: the last block of a head's elements is cut off.
 //
 // use lib/memory.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params {
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
   return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
@@ -3044,6 +2364,12 @@ fn clamped(source: u32) -> vec4u {
 // Where the keys of sources start.
 fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
   return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
+}
+
+// Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
+fn four(at: vec4u, d: u32) -> mat4x4f {
+  let e = vec4u(within(d)) + at;
+  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
 }
 
 // A query's token, and where its scores start. Beyond the last query stands the last.
@@ -4427,54 +3753,10 @@ requires immediate_address_space;
 // use lib/rows-half.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// The weights of four outputs for two inputs.
-struct Pair { even: vec4f, odd: vec4f, }
-
-fn pair(a: u32, b: u32, c: u32, d: u32) -> Pair {
-  let p = open_half(a);
-  let q = open_half(b);
-  let r = open_half(c);
-  let s = open_half(d);
-  return Pair(vec4f(p.x, q.x, r.x, s.x), vec4f(p.y, q.y, r.y, s.y));
-}
-
-// Output after output: the two texels of a block lie side by side.
 fn weights(place: vec2u, k: u32) -> Weights {
-  let at0 = texel_at(place, k + 0u);
-  let at1 = texel_at(place, k + 8u);
-  let a0 = inputs(at0, 0u);
-  let a1 = inputs(at1, 0u);
-  let b0 = inputs(at0, 1u);
-  let b1 = inputs(at1, 1u);
-  let c0 = inputs(at0, 2u);
-  let c1 = inputs(at1, 2u);
-  let d0 = inputs(at0, 3u);
-  let d1 = inputs(at1, 3u);
-  let p0 = pair(a0.x, b0.x, c0.x, d0.x);
-  let p2 = pair(a0.y, b0.y, c0.y, d0.y);
-  let p4 = pair(a0.z, b0.z, c0.z, d0.z);
-  let p6 = pair(a0.w, b0.w, c0.w, d0.w);
-  let p8 = pair(a1.x, b1.x, c1.x, d1.x);
-  let p10 = pair(a1.y, b1.y, c1.y, d1.y);
-  let p12 = pair(a1.z, b1.z, c1.z, d1.z);
-  let p14 = pair(a1.w, b1.w, c1.w, d1.w);
-  return Weights(
-    p0.even, p0.odd, p2.even, p2.odd,
-    p4.even, p4.odd, p6.even, p6.odd,
-    p8.even, p8.odd, p10.even, p10.odd,
-    p12.even, p12.odd, p14.even, p14.odd,
-  );
+  let a = eight(place, k);
+  let b = eight(place, k + 8u);
+  return weights_of(a.near, a.far, b.near, b.far);
 }
 
 fn prepare(lane: u32) {}
@@ -4654,8 +3936,13 @@ fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
   (*s).b3 = fma(r3, b, (*s).b3);
 }
 
+// Four times four inputs, one input a column.
+fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}
+
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, RAGGED, SG, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
+// The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
 fn starts_of(row: u32) -> vec4u { return vec4u(start(row), start(row + 1u), start(row + 2u), start(row + 3u)); }
@@ -4706,8 +3993,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
@@ -4743,10 +4041,30 @@ const TEXEL_INPUTS = 8u;
 
 fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
 
+// The weights of four outputs for eight inputs, one input a column.
+struct Eight { near: mat4x4f, far: mat4x4f, }
+
+// Of two words of each output: four inputs.
+fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
+  return transpose(mat4x4f(
+    vec4f(open_half(a.x), open_half(a.y)), vec4f(open_half(b.x), open_half(b.y)),
+    vec4f(open_half(c.x), open_half(c.y)), vec4f(open_half(d.x), open_half(d.y)),
+  ));
+}
+
+fn eight(place: vec2u, k: u32) -> Eight {
+  let at = texel_at(place, k);
+  let a = inputs(at, 0u);
+  let b = inputs(at, 1u);
+  let c = inputs(at, 2u);
+  let d = inputs(at, 3u);
+  return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
+}
+
 // Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
 // A matrix of more rows than a texture is high goes on to the right.
 //
-// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
+// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
 
 // The first texel of a lane's first output; its other three outputs lie below it.
 fn place_of(texel: u32) -> vec2u {
@@ -4786,7 +4104,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-strips-nf4.wgsl */
-export const matmulStripsNf4: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulStripsNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-strips-nf4",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
@@ -4805,17 +4123,7 @@ requires immediate_address_space;
 // use lib/nf4-texels.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
 override HALF: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // The levels, two a lane: a shuffle of 8 lanes is one instruction.
 var<private> held: vec2f;
@@ -5028,8 +4336,13 @@ fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
   (*s).b3 = fma(r3, b, (*s).b3);
 }
 
+// Four times four inputs, one input a column.
+fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}
+
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, RAGGED, SG, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
+// The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
 fn starts_of(row: u32) -> vec4u { return vec4u(start(row), start(row + 1u), start(row + 2u), start(row + 3u)); }
@@ -5080,8 +4393,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
@@ -5109,8 +4433,8 @@ fn store(row: u32, first: u32, value: vec4f) {
 }
 
 // NF4 weights (nf4.wgsl) in a texture (weight-texture.wgsl): a texel holds a word of each of four neighbouring outputs.
-// The kernel brings weight, params and RAGGED: whether rows begin within blocks. A block of scales holds for all inputs
-// that a kernel takes at a time, and these begin with a word of codes.
+// RAGGED: rows begin within blocks. A block of scales holds for all inputs that a kernel takes at a time, and these begin
+// with a word of codes. The kernel brings \`level\`.
 //
 // use lib/nf4.wgsl
 
@@ -5224,49 +4548,8 @@ requires immediate_address_space;
 // use lib/rows-float.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// Output after output: the four texels of a block lie side by side.
 fn weights(place: vec2u, k: u32) -> Weights {
-  let at0 = texel_at(place, k + 0u);
-  let at1 = texel_at(place, k + 4u);
-  let at2 = texel_at(place, k + 8u);
-  let at3 = texel_at(place, k + 12u);
-  let a0 = inputs(at0, 0u);
-  let a1 = inputs(at1, 0u);
-  let a2 = inputs(at2, 0u);
-  let a3 = inputs(at3, 0u);
-  let b0 = inputs(at0, 1u);
-  let b1 = inputs(at1, 1u);
-  let b2 = inputs(at2, 1u);
-  let b3 = inputs(at3, 1u);
-  let c0 = inputs(at0, 2u);
-  let c1 = inputs(at1, 2u);
-  let c2 = inputs(at2, 2u);
-  let c3 = inputs(at3, 2u);
-  let d0 = inputs(at0, 3u);
-  let d1 = inputs(at1, 3u);
-  let d2 = inputs(at2, 3u);
-  let d3 = inputs(at3, 3u);
-  return Weights(
-    vec4f(a0.x, b0.x, c0.x, d0.x), vec4f(a0.y, b0.y, c0.y, d0.y),
-    vec4f(a0.z, b0.z, c0.z, d0.z), vec4f(a0.w, b0.w, c0.w, d0.w),
-    vec4f(a1.x, b1.x, c1.x, d1.x), vec4f(a1.y, b1.y, c1.y, d1.y),
-    vec4f(a1.z, b1.z, c1.z, d1.z), vec4f(a1.w, b1.w, c1.w, d1.w),
-    vec4f(a2.x, b2.x, c2.x, d2.x), vec4f(a2.y, b2.y, c2.y, d2.y),
-    vec4f(a2.z, b2.z, c2.z, d2.z), vec4f(a2.w, b2.w, c2.w, d2.w),
-    vec4f(a3.x, b3.x, c3.x, d3.x), vec4f(a3.y, b3.y, c3.y, d3.y),
-    vec4f(a3.z, b3.z, c3.z, d3.z), vec4f(a3.w, b3.w, c3.w, d3.w),
-  );
+  return weights_of(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
 }
 
 fn prepare(lane: u32) {}
@@ -5446,8 +4729,13 @@ fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
   (*s).b3 = fma(r3, b, (*s).b3);
 }
 
+// Four times four inputs, one input a column.
+fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}
+
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings x, bias, y, params, RAGGED, SG, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
+// The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
 fn starts_of(row: u32) -> vec4u { return vec4u(start(row), start(row + 1u), start(row + 2u), start(row + 3u)); }
@@ -5498,8 +4786,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
@@ -5534,10 +4833,16 @@ const TEXEL_INPUTS = 4u;
 
 fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
 
+// The weights of four outputs for four inputs, one input a column.
+fn four(place: vec2u, k: u32) -> mat4x4f {
+  let at = texel_at(place, k);
+  return transpose(mat4x4f(inputs(at, 0u), inputs(at, 1u), inputs(at, 2u), inputs(at, 3u)));
+}
+
 // Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
 // A matrix of more rows than a texture is high goes on to the right.
 //
-// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
+// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
 
 // The first texel of a lane's first output; its other three outputs lie below it.
 fn place_of(texel: u32) -> vec2u {
@@ -5582,43 +4887,19 @@ requires immediate_address_space;
 // use lib/rows-half.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// Four inputs from k on: two words of each output.
-fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, a: vec2u, b: vec2u, c: vec2u, d: vec2u) {
+fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, columns: mat4x4f) {
   let rows = rows_at(starts, k + lane);
-  let a0 = open_half(a.x);
-  let b0 = open_half(b.x);
-  let c0 = open_half(c.x);
-  let d0 = open_half(d.x);
-  accumulate_0(block, rows, vec4f(a0.x, b0.x, c0.x, d0.x));
-  accumulate_1(block, rows, vec4f(a0.y, b0.y, c0.y, d0.y));
-  let a1 = open_half(a.y);
-  let b1 = open_half(b.y);
-  let c1 = open_half(c.y);
-  let d1 = open_half(d.y);
-  accumulate_2(block, rows, vec4f(a1.x, b1.x, c1.x, d1.x));
-  accumulate_3(block, rows, vec4f(a1.y, b1.y, c1.y, d1.y));
+  accumulate_0(block, rows, columns[0]);
+  accumulate_1(block, rows, columns[1]);
+  accumulate_2(block, rows, columns[2]);
+  accumulate_3(block, rows, columns[3]);
 }
 
 // Eight inputs from k on.
 fn two_steps(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
-  let at = texel_at(place, k);
-  let a = inputs(at, 0u);
-  let b = inputs(at, 1u);
-  let c = inputs(at, 2u);
-  let d = inputs(at, 3u);
-  step(block, starts, k, lane, a.xy, b.xy, c.xy, d.xy);
-  step(block, starts, k + 4u, lane, a.zw, b.zw, c.zw, d.zw);
+  let columns = eight(place, k);
+  step(block, starts, k, lane, columns.near);
+  step(block, starts, k + 4u, lane, columns.far);
 }
 
 fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
@@ -5820,7 +5101,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
+// The kernel brings \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
 //
 // use lib/matmul-rows.wgsl
 
@@ -5888,8 +5169,19 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
@@ -5925,10 +5217,30 @@ const TEXEL_INPUTS = 8u;
 
 fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
 
+// The weights of four outputs for eight inputs, one input a column.
+struct Eight { near: mat4x4f, far: mat4x4f, }
+
+// Of two words of each output: four inputs.
+fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
+  return transpose(mat4x4f(
+    vec4f(open_half(a.x), open_half(a.y)), vec4f(open_half(b.x), open_half(b.y)),
+    vec4f(open_half(c.x), open_half(c.y)), vec4f(open_half(d.x), open_half(d.y)),
+  ));
+}
+
+fn eight(place: vec2u, k: u32) -> Eight {
+  let at = texel_at(place, k);
+  let a = inputs(at, 0u);
+  let b = inputs(at, 1u);
+  let c = inputs(at, 2u);
+  let d = inputs(at, 3u);
+  return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
+}
+
 // Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
 // A matrix of more rows than a texture is high goes on to the right.
 //
-// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
+// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
 
 // The first texel of a lane's first output; its other three outputs lie below it.
 fn place_of(texel: u32) -> vec2u {
@@ -5968,7 +5280,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-subgroup-nf4.wgsl */
-export const matmulSubgroupNf4: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulSubgroupNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-subgroup-nf4",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
@@ -5986,17 +5298,7 @@ requires immediate_address_space;
 // use lib/nf4-texels.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
 override HALF: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // From memory: a shuffle is a chain of instructions here.
 var<private> table: array<f32, 16> = NF4_LEVELS;
@@ -6216,7 +5518,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
+// The kernel brings \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
 //
 // use lib/matmul-rows.wgsl
 
@@ -6284,8 +5586,19 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
@@ -6313,8 +5626,8 @@ fn store(row: u32, first: u32, value: vec4f) {
 }
 
 // NF4 weights (nf4.wgsl) in a texture (weight-texture.wgsl): a texel holds a word of each of four neighbouring outputs.
-// The kernel brings weight, params and RAGGED: whether rows begin within blocks. A block of scales holds for all inputs
-// that a kernel takes at a time, and these begin with a word of codes.
+// RAGGED: rows begin within blocks. A block of scales holds for all inputs that a kernel takes at a time, and these begin
+// with a word of codes. The kernel brings \`level\`.
 //
 // use lib/nf4.wgsl
 
@@ -6427,29 +5740,14 @@ requires immediate_address_space;
 // use lib/rows-float.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
 // Four inputs from k on.
 fn step(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
   let rows = rows_at(starts, k + lane);
-  let at = texel_at(place, k);
-  let a = inputs(at, 0u);
-  let b = inputs(at, 1u);
-  let c = inputs(at, 2u);
-  let d = inputs(at, 3u);
-  accumulate_0(block, rows, vec4f(a.x, b.x, c.x, d.x));
-  accumulate_1(block, rows, vec4f(a.y, b.y, c.y, d.y));
-  accumulate_2(block, rows, vec4f(a.z, b.z, c.z, d.z));
-  accumulate_3(block, rows, vec4f(a.w, b.w, c.w, d.w));
+  let columns = four(place, k);
+  accumulate_0(block, rows, columns[0]);
+  accumulate_1(block, rows, columns[1]);
+  accumulate_2(block, rows, columns[2]);
+  accumulate_3(block, rows, columns[3]);
 }
 
 fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
@@ -6653,7 +5951,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 // The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
+// The kernel brings \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
 //
 // use lib/matmul-rows.wgsl
 
@@ -6721,8 +6019,19 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
@@ -6757,10 +6066,16 @@ const TEXEL_INPUTS = 4u;
 
 fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
 
+// The weights of four outputs for four inputs, one input a column.
+fn four(place: vec2u, k: u32) -> mat4x4f {
+  let at = texel_at(place, k);
+  return transpose(mat4x4f(inputs(at, 0u), inputs(at, 1u), inputs(at, 2u), inputs(at, 3u)));
+}
+
 // Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
 // A matrix of more rows than a texture is high goes on to the right.
 //
-// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
+// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
 
 // The first texel of a lane's first output; its other three outputs lie below it.
 fn place_of(texel: u32) -> vec2u {
@@ -6805,37 +6120,6 @@ requires immediate_address_space;
 // use lib/rows-half.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// The weights of four outputs for eight inputs, one input a column.
-struct Eight { near: mat4x4f, far: mat4x4f, }
-
-// Of two words of each output: four inputs.
-fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
-  return transpose(mat4x4f(
-    vec4f(open_half(a.x), open_half(a.y)), vec4f(open_half(b.x), open_half(b.y)),
-    vec4f(open_half(c.x), open_half(c.y)), vec4f(open_half(d.x), open_half(d.y)),
-  ));
-}
-
-fn eight(place: vec2u, k: u32) -> Eight {
-  let at = texel_at(place, k);
-  let a = inputs(at, 0u);
-  let b = inputs(at, 1u);
-  let c = inputs(at, 2u);
-  let d = inputs(at, 3u);
-  return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
-}
-
 // Eight inputs from k on.
 fn two_steps(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, lane: u32) {
   let a = eight(at.a, k);
@@ -6866,407 +6150,57 @@ struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
 
 // t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
 fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
-  wide_0(t, rows, columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
-  wide_1(t, rows, columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
-  wide_2(t, rows, columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
-  wide_3(t, rows, columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+  add_wide_outer(t, from_0(rows), columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
+  add_wide_outer(t, from_1(rows), columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
+  add_wide_outer(t, from_2(rows), columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
+  add_wide_outer(t, from_3(rows), columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+}
+
+// The rows' values that lane 0 .. 3 holds, for all lanes.
+fn from_0(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 0u), subgroupBroadcast(rows.b, 0u), subgroupBroadcast(rows.c, 0u), subgroupBroadcast(rows.d, 0u));
+}
+fn from_1(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 1u), subgroupBroadcast(rows.b, 1u), subgroupBroadcast(rows.c, 1u), subgroupBroadcast(rows.d, 1u));
+}
+fn from_2(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 2u), subgroupBroadcast(rows.b, 2u), subgroupBroadcast(rows.c, 2u), subgroupBroadcast(rows.d, 2u));
+}
+fn from_3(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 3u), subgroupBroadcast(rows.b, 3u), subgroupBroadcast(rows.c, 3u), subgroupBroadcast(rows.d, 3u));
+}
+
+fn add_wide_outer(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  add_outer(&(*t).a, rows, a);
+  add_outer(&(*t).b, rows, b);
+  add_outer(&(*t).c, rows, c);
+  add_outer(&(*t).d, rows, d);
+}
+
+fn add_outer(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
 }
 
 fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
-  (*total).a.r0 += (*block).a.r0;
-  (*total).a.r1 += (*block).a.r1;
-  (*total).a.r2 += (*block).a.r2;
-  (*total).a.r3 += (*block).a.r3;
-  (*total).a.r4 += (*block).a.r4;
-  (*total).a.r5 += (*block).a.r5;
-  (*total).a.r6 += (*block).a.r6;
-  (*total).a.r7 += (*block).a.r7;
-  (*total).a.r8 += (*block).a.r8;
-  (*total).a.r9 += (*block).a.r9;
-  (*total).a.r10 += (*block).a.r10;
-  (*total).a.r11 += (*block).a.r11;
-  (*total).a.r12 += (*block).a.r12;
-  (*total).a.r13 += (*block).a.r13;
-  (*total).a.r14 += (*block).a.r14;
-  (*total).a.r15 += (*block).a.r15;
-  (*total).b.r0 += (*block).b.r0;
-  (*total).b.r1 += (*block).b.r1;
-  (*total).b.r2 += (*block).b.r2;
-  (*total).b.r3 += (*block).b.r3;
-  (*total).b.r4 += (*block).b.r4;
-  (*total).b.r5 += (*block).b.r5;
-  (*total).b.r6 += (*block).b.r6;
-  (*total).b.r7 += (*block).b.r7;
-  (*total).b.r8 += (*block).b.r8;
-  (*total).b.r9 += (*block).b.r9;
-  (*total).b.r10 += (*block).b.r10;
-  (*total).b.r11 += (*block).b.r11;
-  (*total).b.r12 += (*block).b.r12;
-  (*total).b.r13 += (*block).b.r13;
-  (*total).b.r14 += (*block).b.r14;
-  (*total).b.r15 += (*block).b.r15;
-  (*total).c.r0 += (*block).c.r0;
-  (*total).c.r1 += (*block).c.r1;
-  (*total).c.r2 += (*block).c.r2;
-  (*total).c.r3 += (*block).c.r3;
-  (*total).c.r4 += (*block).c.r4;
-  (*total).c.r5 += (*block).c.r5;
-  (*total).c.r6 += (*block).c.r6;
-  (*total).c.r7 += (*block).c.r7;
-  (*total).c.r8 += (*block).c.r8;
-  (*total).c.r9 += (*block).c.r9;
-  (*total).c.r10 += (*block).c.r10;
-  (*total).c.r11 += (*block).c.r11;
-  (*total).c.r12 += (*block).c.r12;
-  (*total).c.r13 += (*block).c.r13;
-  (*total).c.r14 += (*block).c.r14;
-  (*total).c.r15 += (*block).c.r15;
-  (*total).d.r0 += (*block).d.r0;
-  (*total).d.r1 += (*block).d.r1;
-  (*total).d.r2 += (*block).d.r2;
-  (*total).d.r3 += (*block).d.r3;
-  (*total).d.r4 += (*block).d.r4;
-  (*total).d.r5 += (*block).d.r5;
-  (*total).d.r6 += (*block).d.r6;
-  (*total).d.r7 += (*block).d.r7;
-  (*total).d.r8 += (*block).d.r8;
-  (*total).d.r9 += (*block).d.r9;
-  (*total).d.r10 += (*block).d.r10;
-  (*total).d.r11 += (*block).d.r11;
-  (*total).d.r12 += (*block).d.r12;
-  (*total).d.r13 += (*block).d.r13;
-  (*total).d.r14 += (*block).d.r14;
-  (*total).d.r15 += (*block).d.r15;
-}
-
-// t += rows x (a, b, c, d), the outer product, with the values that lane 0 .. 3 holds of the rows.
-fn wide_0(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 0u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 0u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 0u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 0u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 0u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 0u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 0u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 0u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 0u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 0u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 0u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 0u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 0u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 0u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 0u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 0u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_1(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 1u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 1u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 1u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 1u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 1u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 1u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 1u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 1u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 1u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 1u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 1u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 1u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 1u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 1u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 1u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 1u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_2(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 2u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 2u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 2u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 2u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 2u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 2u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 2u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 2u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 2u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 2u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 2u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 2u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 2u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 2u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 2u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 2u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_3(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 3u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 3u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 3u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 3u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 3u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 3u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 3u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 3u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 3u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 3u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 3u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 3u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 3u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 3u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 3u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 3u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+  add_block(&(*total).a, &(*block).a);
+  add_block(&(*total).b, &(*block).b);
+  add_block(&(*total).c, &(*block).c);
+  add_block(&(*total).d, &(*block).d);
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -7463,7 +6397,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 // The frame of a matrix product in wide tiles (wide-tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, \`place_of\`, where the weights of four neighbouring outputs lie, and \`add_inputs\`, which adds a block
+// The kernel brings \`place_of\`, where the weights of four neighbouring outputs lie, and \`add_inputs\`, which adds a block
 // of inputs to a tile.
 //
 // use lib/matmul-rows.wgsl
@@ -7545,8 +6479,19 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
@@ -7582,10 +6527,30 @@ const TEXEL_INPUTS = 8u;
 
 fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
 
+// The weights of four outputs for eight inputs, one input a column.
+struct Eight { near: mat4x4f, far: mat4x4f, }
+
+// Of two words of each output: four inputs.
+fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
+  return transpose(mat4x4f(
+    vec4f(open_half(a.x), open_half(a.y)), vec4f(open_half(b.x), open_half(b.y)),
+    vec4f(open_half(c.x), open_half(c.y)), vec4f(open_half(d.x), open_half(d.y)),
+  ));
+}
+
+fn eight(place: vec2u, k: u32) -> Eight {
+  let at = texel_at(place, k);
+  let a = inputs(at, 0u);
+  let b = inputs(at, 1u);
+  let c = inputs(at, 2u);
+  let d = inputs(at, 3u);
+  return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
+}
+
 // Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
 // A matrix of more rows than a texture is high goes on to the right.
 //
-// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
+// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
 
 // The first texel of a lane's first output; its other three outputs lie below it.
 fn place_of(texel: u32) -> vec2u {
@@ -7643,23 +6608,6 @@ requires immediate_address_space;
 // use lib/rows-float.wgsl
 // use lib/grid.wgsl
 
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// The weights of four outputs for four inputs, one input a column.
-fn four(place: vec2u, k: u32) -> mat4x4f {
-  let at = texel_at(place, k);
-  return transpose(mat4x4f(inputs(at, 0u), inputs(at, 1u), inputs(at, 2u), inputs(at, 3u)));
-}
-
 fn step(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, lane: u32) {
   multiply_add(block, rows_at(starts, k + lane), WideColumns(four(at.a, k), four(at.b, k), four(at.c, k), four(at.d, k)));
 }
@@ -7686,407 +6634,57 @@ struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
 
 // t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
 fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
-  wide_0(t, rows, columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
-  wide_1(t, rows, columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
-  wide_2(t, rows, columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
-  wide_3(t, rows, columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+  add_wide_outer(t, from_0(rows), columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
+  add_wide_outer(t, from_1(rows), columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
+  add_wide_outer(t, from_2(rows), columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
+  add_wide_outer(t, from_3(rows), columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
+}
+
+// The rows' values that lane 0 .. 3 holds, for all lanes.
+fn from_0(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 0u), subgroupBroadcast(rows.b, 0u), subgroupBroadcast(rows.c, 0u), subgroupBroadcast(rows.d, 0u));
+}
+fn from_1(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 1u), subgroupBroadcast(rows.b, 1u), subgroupBroadcast(rows.c, 1u), subgroupBroadcast(rows.d, 1u));
+}
+fn from_2(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 2u), subgroupBroadcast(rows.b, 2u), subgroupBroadcast(rows.c, 2u), subgroupBroadcast(rows.d, 2u));
+}
+fn from_3(rows: Rows) -> Rows {
+  return Rows(subgroupBroadcast(rows.a, 3u), subgroupBroadcast(rows.b, 3u), subgroupBroadcast(rows.c, 3u), subgroupBroadcast(rows.d, 3u));
+}
+
+fn add_wide_outer(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  add_outer(&(*t).a, rows, a);
+  add_outer(&(*t).b, rows, b);
+  add_outer(&(*t).c, rows, c);
+  add_outer(&(*t).d, rows, d);
+}
+
+fn add_outer(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
+  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
+  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
+  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
+  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
+  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
+  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
+  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
+  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
+  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
+  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
+  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
+  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
+  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
+  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
+  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
+  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
 }
 
 fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
-  (*total).a.r0 += (*block).a.r0;
-  (*total).a.r1 += (*block).a.r1;
-  (*total).a.r2 += (*block).a.r2;
-  (*total).a.r3 += (*block).a.r3;
-  (*total).a.r4 += (*block).a.r4;
-  (*total).a.r5 += (*block).a.r5;
-  (*total).a.r6 += (*block).a.r6;
-  (*total).a.r7 += (*block).a.r7;
-  (*total).a.r8 += (*block).a.r8;
-  (*total).a.r9 += (*block).a.r9;
-  (*total).a.r10 += (*block).a.r10;
-  (*total).a.r11 += (*block).a.r11;
-  (*total).a.r12 += (*block).a.r12;
-  (*total).a.r13 += (*block).a.r13;
-  (*total).a.r14 += (*block).a.r14;
-  (*total).a.r15 += (*block).a.r15;
-  (*total).b.r0 += (*block).b.r0;
-  (*total).b.r1 += (*block).b.r1;
-  (*total).b.r2 += (*block).b.r2;
-  (*total).b.r3 += (*block).b.r3;
-  (*total).b.r4 += (*block).b.r4;
-  (*total).b.r5 += (*block).b.r5;
-  (*total).b.r6 += (*block).b.r6;
-  (*total).b.r7 += (*block).b.r7;
-  (*total).b.r8 += (*block).b.r8;
-  (*total).b.r9 += (*block).b.r9;
-  (*total).b.r10 += (*block).b.r10;
-  (*total).b.r11 += (*block).b.r11;
-  (*total).b.r12 += (*block).b.r12;
-  (*total).b.r13 += (*block).b.r13;
-  (*total).b.r14 += (*block).b.r14;
-  (*total).b.r15 += (*block).b.r15;
-  (*total).c.r0 += (*block).c.r0;
-  (*total).c.r1 += (*block).c.r1;
-  (*total).c.r2 += (*block).c.r2;
-  (*total).c.r3 += (*block).c.r3;
-  (*total).c.r4 += (*block).c.r4;
-  (*total).c.r5 += (*block).c.r5;
-  (*total).c.r6 += (*block).c.r6;
-  (*total).c.r7 += (*block).c.r7;
-  (*total).c.r8 += (*block).c.r8;
-  (*total).c.r9 += (*block).c.r9;
-  (*total).c.r10 += (*block).c.r10;
-  (*total).c.r11 += (*block).c.r11;
-  (*total).c.r12 += (*block).c.r12;
-  (*total).c.r13 += (*block).c.r13;
-  (*total).c.r14 += (*block).c.r14;
-  (*total).c.r15 += (*block).c.r15;
-  (*total).d.r0 += (*block).d.r0;
-  (*total).d.r1 += (*block).d.r1;
-  (*total).d.r2 += (*block).d.r2;
-  (*total).d.r3 += (*block).d.r3;
-  (*total).d.r4 += (*block).d.r4;
-  (*total).d.r5 += (*block).d.r5;
-  (*total).d.r6 += (*block).d.r6;
-  (*total).d.r7 += (*block).d.r7;
-  (*total).d.r8 += (*block).d.r8;
-  (*total).d.r9 += (*block).d.r9;
-  (*total).d.r10 += (*block).d.r10;
-  (*total).d.r11 += (*block).d.r11;
-  (*total).d.r12 += (*block).d.r12;
-  (*total).d.r13 += (*block).d.r13;
-  (*total).d.r14 += (*block).d.r14;
-  (*total).d.r15 += (*block).d.r15;
-}
-
-// t += rows x (a, b, c, d), the outer product, with the values that lane 0 .. 3 holds of the rows.
-fn wide_0(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 0u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 0u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 0u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 0u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 0u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 0u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 0u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 0u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 0u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 0u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 0u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 0u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 0u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 0u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 0u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 0u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_1(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 1u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 1u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 1u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 1u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 1u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 1u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 1u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 1u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 1u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 1u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 1u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 1u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 1u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 1u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 1u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 1u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_2(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 2u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 2u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 2u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 2u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 2u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 2u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 2u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 2u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 2u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 2u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 2u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 2u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 2u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 2u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 2u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 2u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
-}
-fn wide_3(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.a.x, 3u));
-  (*t).a.r0 = fma(r0, a, (*t).a.r0);
-  (*t).b.r0 = fma(r0, b, (*t).b.r0);
-  (*t).c.r0 = fma(r0, c, (*t).c.r0);
-  (*t).d.r0 = fma(r0, d, (*t).d.r0);
-  let r1 = vec4f(subgroupBroadcast(rows.a.y, 3u));
-  (*t).a.r1 = fma(r1, a, (*t).a.r1);
-  (*t).b.r1 = fma(r1, b, (*t).b.r1);
-  (*t).c.r1 = fma(r1, c, (*t).c.r1);
-  (*t).d.r1 = fma(r1, d, (*t).d.r1);
-  let r2 = vec4f(subgroupBroadcast(rows.a.z, 3u));
-  (*t).a.r2 = fma(r2, a, (*t).a.r2);
-  (*t).b.r2 = fma(r2, b, (*t).b.r2);
-  (*t).c.r2 = fma(r2, c, (*t).c.r2);
-  (*t).d.r2 = fma(r2, d, (*t).d.r2);
-  let r3 = vec4f(subgroupBroadcast(rows.a.w, 3u));
-  (*t).a.r3 = fma(r3, a, (*t).a.r3);
-  (*t).b.r3 = fma(r3, b, (*t).b.r3);
-  (*t).c.r3 = fma(r3, c, (*t).c.r3);
-  (*t).d.r3 = fma(r3, d, (*t).d.r3);
-  let r4 = vec4f(subgroupBroadcast(rows.b.x, 3u));
-  (*t).a.r4 = fma(r4, a, (*t).a.r4);
-  (*t).b.r4 = fma(r4, b, (*t).b.r4);
-  (*t).c.r4 = fma(r4, c, (*t).c.r4);
-  (*t).d.r4 = fma(r4, d, (*t).d.r4);
-  let r5 = vec4f(subgroupBroadcast(rows.b.y, 3u));
-  (*t).a.r5 = fma(r5, a, (*t).a.r5);
-  (*t).b.r5 = fma(r5, b, (*t).b.r5);
-  (*t).c.r5 = fma(r5, c, (*t).c.r5);
-  (*t).d.r5 = fma(r5, d, (*t).d.r5);
-  let r6 = vec4f(subgroupBroadcast(rows.b.z, 3u));
-  (*t).a.r6 = fma(r6, a, (*t).a.r6);
-  (*t).b.r6 = fma(r6, b, (*t).b.r6);
-  (*t).c.r6 = fma(r6, c, (*t).c.r6);
-  (*t).d.r6 = fma(r6, d, (*t).d.r6);
-  let r7 = vec4f(subgroupBroadcast(rows.b.w, 3u));
-  (*t).a.r7 = fma(r7, a, (*t).a.r7);
-  (*t).b.r7 = fma(r7, b, (*t).b.r7);
-  (*t).c.r7 = fma(r7, c, (*t).c.r7);
-  (*t).d.r7 = fma(r7, d, (*t).d.r7);
-  let r8 = vec4f(subgroupBroadcast(rows.c.x, 3u));
-  (*t).a.r8 = fma(r8, a, (*t).a.r8);
-  (*t).b.r8 = fma(r8, b, (*t).b.r8);
-  (*t).c.r8 = fma(r8, c, (*t).c.r8);
-  (*t).d.r8 = fma(r8, d, (*t).d.r8);
-  let r9 = vec4f(subgroupBroadcast(rows.c.y, 3u));
-  (*t).a.r9 = fma(r9, a, (*t).a.r9);
-  (*t).b.r9 = fma(r9, b, (*t).b.r9);
-  (*t).c.r9 = fma(r9, c, (*t).c.r9);
-  (*t).d.r9 = fma(r9, d, (*t).d.r9);
-  let r10 = vec4f(subgroupBroadcast(rows.c.z, 3u));
-  (*t).a.r10 = fma(r10, a, (*t).a.r10);
-  (*t).b.r10 = fma(r10, b, (*t).b.r10);
-  (*t).c.r10 = fma(r10, c, (*t).c.r10);
-  (*t).d.r10 = fma(r10, d, (*t).d.r10);
-  let r11 = vec4f(subgroupBroadcast(rows.c.w, 3u));
-  (*t).a.r11 = fma(r11, a, (*t).a.r11);
-  (*t).b.r11 = fma(r11, b, (*t).b.r11);
-  (*t).c.r11 = fma(r11, c, (*t).c.r11);
-  (*t).d.r11 = fma(r11, d, (*t).d.r11);
-  let r12 = vec4f(subgroupBroadcast(rows.d.x, 3u));
-  (*t).a.r12 = fma(r12, a, (*t).a.r12);
-  (*t).b.r12 = fma(r12, b, (*t).b.r12);
-  (*t).c.r12 = fma(r12, c, (*t).c.r12);
-  (*t).d.r12 = fma(r12, d, (*t).d.r12);
-  let r13 = vec4f(subgroupBroadcast(rows.d.y, 3u));
-  (*t).a.r13 = fma(r13, a, (*t).a.r13);
-  (*t).b.r13 = fma(r13, b, (*t).b.r13);
-  (*t).c.r13 = fma(r13, c, (*t).c.r13);
-  (*t).d.r13 = fma(r13, d, (*t).d.r13);
-  let r14 = vec4f(subgroupBroadcast(rows.d.z, 3u));
-  (*t).a.r14 = fma(r14, a, (*t).a.r14);
-  (*t).b.r14 = fma(r14, b, (*t).b.r14);
-  (*t).c.r14 = fma(r14, c, (*t).c.r14);
-  (*t).d.r14 = fma(r14, d, (*t).d.r14);
-  let r15 = vec4f(subgroupBroadcast(rows.d.w, 3u));
-  (*t).a.r15 = fma(r15, a, (*t).a.r15);
-  (*t).b.r15 = fma(r15, b, (*t).b.r15);
-  (*t).c.r15 = fma(r15, c, (*t).c.r15);
-  (*t).d.r15 = fma(r15, d, (*t).d.r15);
+  add_block(&(*total).a, &(*block).a);
+  add_block(&(*total).b, &(*block).b);
+  add_block(&(*total).c, &(*block).c);
+  add_block(&(*total).d, &(*block).d);
 }
 
 // A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
@@ -8283,7 +6881,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 }
 
 // The frame of a matrix product in wide tiles (wide-tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings SG, \`place_of\`, where the weights of four neighbouring outputs lie, and \`add_inputs\`, which adds a block
+// The kernel brings \`place_of\`, where the weights of four neighbouring outputs lie, and \`add_inputs\`, which adds a block
 // of inputs to a tile.
 //
 // use lib/matmul-rows.wgsl
@@ -8365,8 +6963,19 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-strips.wgsl): where rows start and how outputs are stored.
-// The kernel brings x, bias, y, params and RAGGED: whether the last block of inputs is cut off.
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
 fn within(k: u32) -> u32 {
@@ -8401,10 +7010,16 @@ const TEXEL_INPUTS = 4u;
 
 fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
 
+// The weights of four outputs for four inputs, one input a column.
+fn four(place: vec2u, k: u32) -> mat4x4f {
+  let at = texel_at(place, k);
+  return transpose(mat4x4f(inputs(at, 0u), inputs(at, 1u), inputs(at, 2u), inputs(at, 3u)));
+}
+
 // Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
 // A matrix of more rows than a texture is high goes on to the right.
 //
-// The kernel brings weight and params, its format (rows-float.wgsl, rows-half.wgsl) TEXEL_INPUTS: how many a texel holds.
+// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
 
 // The first texel of a lane's first output; its other three outputs lie below it.
 fn place_of(texel: u32) -> vec2u {
