@@ -37,14 +37,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
   let column_tiles = (params.dim + 8u * SG - 1u) / (8u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
+  if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
   let query = STRIPS * STRIP * (tile % query_tiles);
   let strips = strips_from(query, params.queries);
   let column = 8u * SG * (tile / query_tiles % column_tiles) + 4u * lane;
   let column_a = min(column, params.dim - 4u);
   let column_b = min(column + 4u * SG, params.dim - 4u);
-  let head = tile / query_tiles / column_tiles % params.heads;
-  let batch = tile / query_tiles / column_tiles / params.heads;
+  let head = tile / query_tiles / column_tiles % params.own_heads;
+  let batch = tile / query_tiles / column_tiles / params.own_heads;
   let first = row_of(batch, params.p_rows) * params.tokens;
   let row = row_of(batch, params.v_rows);
   var totals = array<Strip, STRIPS>();

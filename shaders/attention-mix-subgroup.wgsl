@@ -31,11 +31,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let column_tiles = (params.dim + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
+  if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
   let column = min(4u * (tile / query_tiles % column_tiles * SG + lane), params.dim - 4u);
-  let head = tile / query_tiles / column_tiles % params.heads;
-  let batch = tile / query_tiles / column_tiles / params.heads;
+  let head = tile / query_tiles / column_tiles % params.own_heads;
+  let batch = tile / query_tiles / column_tiles / params.own_heads;
   let first = row_of(batch, params.p_rows) * params.tokens;
   let memory_row = row_of(batch, params.v_rows);
   let starts = starts_of(first, query, head);

@@ -41,12 +41,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let column_tiles = (params.dim + 16u * SG - 1u) / (16u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
+  if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
   let own = 16u * SG * (tile / query_tiles % column_tiles) + 4u * lane;
   let column = min(vec4u(own) + 4u * SG * vec4u(0u, 1u, 2u, 3u), vec4u(params.dim - 4u));
-  let head = tile / query_tiles / column_tiles % params.heads;
-  let batch = tile / query_tiles / column_tiles / params.heads;
+  let head = tile / query_tiles / column_tiles % params.own_heads;
+  let batch = tile / query_tiles / column_tiles / params.own_heads;
   let starts = starts_of(row_of(batch, params.p_rows) * params.tokens, query, head);
   let row = row_of(batch, params.v_rows);
   var total = Wide();

@@ -36,14 +36,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
   let source_tiles = (params.sources + 8u * SG - 1u) / (8u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * source_tiles * params.heads * params.batches) { return; }
+  if (tile >= query_tiles * source_tiles * params.own_heads * params.batches) { return; }
   let query = STRIPS * STRIP * (tile % query_tiles);
   let strips = strips_from(query, params.queries);
   let source = 8u * SG * (tile / query_tiles % source_tiles) + 4u * lane;
   let sources_a = clamped(source);
   let sources_b = clamped(source + 4u * SG);
-  let head = tile / query_tiles / source_tiles % params.heads;
-  let batch = tile / query_tiles / source_tiles / params.heads;
+  let head = tile / query_tiles / source_tiles % params.own_heads;
+  let batch = tile / query_tiles / source_tiles / params.own_heads;
   let first = row_of(batch, params.q_rows) * params.tokens;
   let own = row_of(batch, params.k_rows);
   let keys_a = keys_of(own, sources_a, head);

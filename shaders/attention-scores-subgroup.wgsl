@@ -31,11 +31,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let source_tiles = (params.sources + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * source_tiles * params.heads * params.batches) { return; }
+  if (tile >= query_tiles * source_tiles * params.own_heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
   let sources = clamped(4u * (tile / query_tiles % source_tiles * SG + lane));
-  let head = tile / query_tiles / source_tiles % params.heads;
-  let batch = tile / query_tiles / source_tiles / params.heads;
+  let head = tile / query_tiles / source_tiles % params.own_heads;
+  let batch = tile / query_tiles / source_tiles / params.own_heads;
   let first = row_of(batch, params.q_rows) * params.tokens;
   let own = row_of(batch, params.k_rows);
   let keys = keys_of(own, sources, head);

@@ -1,7 +1,8 @@
 /**
  * Writes src/kernels/shaders.gen.ts: every kernel in shaders/*.wgsl with its code, and its bindings, overrides and
  * parameters as types, so that a misspelt name does not compile. `// use lib/x.wgsl` pulls in shared functions;
- * a library in two forms (reduce.subgroup.wgsl, reduce.workgroup.wgsl) makes the kernel come in two forms, too.
+ * a library in two forms (reduce.subgroup.wgsl, reduce.workgroup.wgsl) makes the kernel come in two forms, too, unless
+ * it names one of them.
  *
  *     npm run shaders
  */
@@ -59,7 +60,7 @@ function kernel(name: string): string {
 /** The file with the libraries it uses, each once. */
 function assemble(file: string, form: string | null, seen = new Set<string>()): string {
   const text = read(file);
-  const libraries = [...text.matchAll(/^\/\/ use (lib\/[\w-]+)\.wgsl$/gm)].map((match) => match[1]!);
+  const libraries = [...text.matchAll(/^\/\/ use (lib\/[\w.-]+)\.wgsl$/gm)].map((match) => match[1]!);
   const code = libraries
     .map((library) => (library in twofold ? `${library}.${form}.wgsl` : `${library}.wgsl`))
     .filter((library) => !seen.has(library) && seen.add(library))

@@ -1,5 +1,5 @@
 // What the attention scores of tier D share: parameters and bindings, where queries
-// and keys start, how keys are read and scores stored.
+// and keys start, how keys are read and scores stored. y has `own_heads` of all heads, from first_head on.
 // RAGGED: the last block of a head's elements is cut off.
 //
 // use lib/memory.wgsl
@@ -9,7 +9,7 @@ override RAGGED: bool;
 
 struct Params {
   q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
 }
 var<immediate> params: Params;
 
@@ -18,7 +18,7 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
-  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
+  return ((first + min(query, params.queries - 1u)) * params.heads + params.first_head + head) * params.dim;
 }
 
 // An element that there is; nothing is compared where blocks fill a head exactly.
@@ -33,7 +33,8 @@ fn clamped(source: u32) -> vec4u {
 }
 
 // Where the keys of sources start.
-fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
+fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
+  let head = params.first_head + own_head;
   return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
 }
 
@@ -50,7 +51,7 @@ fn place(batch: u32, query: u32, head: u32) -> Place {
   let flat = batch * params.tokens + min(query, params.queries - 1u);
   let row = flat / params.tokens;
   let token = flat - row * params.tokens;
-  return Place(token, ((row * params.heads + head) * params.tokens + token) * params.sources);
+  return Place(token, ((row * params.own_heads + head) * params.tokens + token) * params.sources);
 }
 
 // Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes

@@ -1,4 +1,4 @@
-import { batching, headGroup, type Past, withPast } from "./attention-scores.ts";
+import { batching, type Heads, headGroup, type Past, type Sources, withPast } from "./attention-scores.ts";
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
 import { attentionForm, groupsOf, tileSize, tilesOf } from "./group.ts";
@@ -12,26 +12,38 @@ import { rows, size, type Tensor } from "./tensor.ts";
  */
 export function attentionMix(gpu: Gpu, label: string, probs: Tensor, v: Tensor, past?: Past): Tensor {
   const [, heads, tokens, sources] = probs.shape as [number, number, number, number];
-  const dim = v.shape[3]!;
+  const values = valuesOf(gpu, "attentionMix", heads, sources, v, past);
+  const z = gpu.tensor(label, [Math.max(rows(probs), values.rows), tokens, heads, v.shape[3]!]);
+  mixInto(gpu, z, probs, values, { first: 0, count: heads });
+  return z;
+}
+
+/** The values that `sources` probabilities of so many heads mix. */
+export function valuesOf(gpu: Gpu, kernel: string, heads: number, sources: number, v: Tensor, past?: Past): Sources {
   const group = headGroup(heads, v);
   const own = sources - (past?.tokens ?? 0);
-  if (v.shape[1] !== own || group === undefined) throw new ShapeError("attentionMix", v, ["rows", own, heads, "dim"]);
-  const { memory, prefix } = withPast(gpu, "attentionMix", v, past);
-  const z = gpu.tensor(label, [Math.max(rows(probs), rows(v)), tokens, heads, dim]);
-  gpu.flop += 2 * size(z.shape) * sources;
-  const bindings = { probs: probs.memory, v: memory, z: z.memory };
-  const params = { p_rows: rows(probs), v_rows: rows(v), tokens, sources, prefix, heads, group, dim };
+  if (v.shape[1] !== own || group === undefined) throw new ShapeError(kernel, v, ["rows", own, heads, "dim"]);
+  return withPast(gpu, kernel, v, group, past);
+}
+
+/** Writes some heads of z [rows, tokens, heads, dim], whose probabilities [rows, own.count, tokens, sources] are given. */
+export function mixInto(gpu: Gpu, z: Tensor, probs: Tensor, values: Sources, own: Heads): void {
+  const [, tokens, heads, dim] = z.shape as [number, number, number, number];
+  const { sources, prefix, group } = values;
+  gpu.flop += (2 * size(z.shape) * sources * own.count) / heads;
+  const bindings = { probs: probs.memory, v: values.memory, z: z.memory };
+  const params = { p_rows: rows(probs), v_rows: values.rows, tokens, sources, prefix, heads, group, dim };
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
-    const { batches, queries } = batching(rows(probs), rows(v), tokens);
+    const { batches, queries } = batching(rows(probs), values.rows, tokens);
     const form = attentionForm(gpu, dim, dim);
-    const tiles = tilesOf(tileSize(gpu, form), queries, dim) * heads * batches;
-    gpu.run(kernels[form], { SG }, bindings, { ...params, batches, queries }, tiles);
+    const tiles = tilesOf(tileSize(gpu, form), queries, dim) * own.count * batches;
+    const some = { first_head: own.first, own_heads: own.count };
+    gpu.run(kernels[form], { SG }, bindings, { ...params, ...some, batches, queries }, tiles);
   } else {
     const elements = size(z.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));
   }
-  return z;
 }
 
 const kernels = { strips: attentionMixStrips, wide: attentionMixWide, subgroup: attentionMixSubgroup };

@@ -8,7 +8,7 @@ import {
   attentionScores as shader,
 } from "./shaders.gen.ts";
 import { splice } from "./splice.ts";
-import { rows, size, type Tensor } from "./tensor.ts";
+import { type Memory, rows, size, type Tensor } from "./tensor.ts";
 
 /** Keys or values of earlier tokens: the first `tokens` of memory [1, at least tokens, heads, dim], for all rows. */
 export interface Past {
@@ -23,32 +23,46 @@ export interface Past {
  * Rows obey the batch rule; keys of one row serve all queries.
  */
 export function attentionScores(gpu: Gpu, label: string, q: Tensor, k: Tensor, causal: boolean, past?: Past): Tensor {
-  const [, tokens, heads, dim] = q.shape as [number, number, number, number];
-  const group = headGroup(heads, k);
-  if (group === undefined || k.shape[3] !== dim) {
-    throw new ShapeError("attentionScores", k, ["rows", "sources", heads, dim]);
-  }
-  if (dim % 8 !== 0) throw new ShapeError("attentionScores", q, ["rows", "tokens", "heads", "a multiple of 8"]);
-  const { memory, prefix, sources } = withPast(gpu, "attentionScores", k, past);
-  const count = Math.max(rows(q), rows(k));
-  const y = gpu.tensor(label, [count, heads, tokens, sources]);
+  const keys = keysOf(gpu, "attentionScores", q, k, past);
+  return scoresOf(gpu, label, q, keys, causal, { first: 0, count: q.shape[2]! });
+}
+
+/** Neighbouring heads. */
+export interface Heads {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The scores of some heads: [rows, heads.count, tokens, sources]. */
+export function scoresOf(gpu: Gpu, label: string, q: Tensor, keys: Sources, causal: boolean, heads: Heads): Tensor {
+  const [, tokens, allHeads, dim] = q.shape as [number, number, number, number];
+  const { sources, prefix, group } = keys;
+  const y = gpu.tensor(label, [Math.max(rows(q), keys.rows), heads.count, tokens, sources]);
   gpu.flop += 2 * size(y.shape) * dim;
-  const bindings = { q: q.memory, k: memory, y: y.memory };
-  const places = { q_rows: rows(q), k_rows: rows(k), tokens, sources, prefix, heads, group, dim };
-  const scale = 1 / Math.sqrt(dim);
-  const params = { ...places, causal: Number(causal), scale, minus_infinity: Number.NEGATIVE_INFINITY };
+  const bindings = { q: q.memory, k: keys.memory, y: y.memory };
+  const places = { q_rows: rows(q), k_rows: keys.rows, tokens, sources, prefix, heads: allHeads, group, dim };
+  const params = { ...places, causal: Number(causal), scale: scaleOf(dim), minus_infinity: Number.NEGATIVE_INFINITY };
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
-    const { batches, queries } = batching(rows(q), rows(k), tokens);
+    const { batches, queries } = batching(rows(q), keys.rows, tokens);
     const form = attentionForm(gpu, sources, dim);
-    const tiles = tilesOf(tileSize(gpu, form), queries, sources) * heads * batches;
-    gpu.run(kernels[form], { SG, RAGGED: dim % K_BLOCK !== 0 }, bindings, { ...params, batches, queries }, tiles);
+    const tiles = tilesOf(tileSize(gpu, form), queries, sources) * heads.count * batches;
+    const own = { first_head: heads.first, own_heads: heads.count };
+    gpu.run(
+      kernels[form],
+      { SG, RAGGED: dim % K_BLOCK !== 0 },
+      bindings,
+      { ...params, ...own, batches, queries },
+      tiles,
+    );
   } else {
     const elements = size(y.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));
   }
   return y;
 }
+
+export const scaleOf = (dim: number): number => 1 / Math.sqrt(dim);
 
 const kernels = { strips: attentionScoresStrips, wide: attentionScoresWide, subgroup: attentionScoresSubgroup };
 
@@ -58,21 +72,41 @@ export function batching(queryRows: number, memoryRows: number, tokens: number):
   return { batches: Math.max(queryRows, memoryRows), queries: tokens };
 }
 
+/** Keys or values in one piece of memory: the past, then every row's own (shaders/lib/memory.wgsl). */
+export interface Sources {
+  readonly memory: Memory;
+  readonly rows: number;
+  /** Sources of the past, the same for all rows. */
+  readonly prefix: number;
+  /** All that a query sees. */
+  readonly sources: number;
+  /** Query heads that share a head of the memory. */
+  readonly group: number;
+}
+
+/** The keys that q is compared with. */
+export function keysOf(gpu: Gpu, kernel: string, q: Tensor, k: Tensor, past?: Past): Sources {
+  const [, , heads, dim] = q.shape as [number, number, number, number];
+  const group = headGroup(heads, k);
+  if (group === undefined || k.shape[3] !== dim) throw new ShapeError(kernel, k, ["rows", "sources", heads, dim]);
+  if (dim % 8 !== 0) throw new ShapeError(kernel, q, ["rows", "tokens", "heads", "a multiple of 8"]);
+  return withPast(gpu, kernel, k, group, past);
+}
+
 /** How many query heads share a head of the memory; undefined where they cannot be shared out evenly. */
 export function headGroup(heads: number, memory: Tensor): number | undefined {
   const group = heads / memory.shape[2]!;
   return Number.isInteger(group) ? group : undefined;
 }
 
-/** The past, then every row's own keys or values, in one piece of memory (shaders/lib/memory.wgsl). */
-export function withPast(gpu: Gpu, kernel: string, own: Tensor, past?: Past) {
+export function withPast(gpu: Gpu, kernel: string, own: Tensor, group: number, past?: Past): Sources {
   const [count, tokens, heads, dim] = own.shape as [number, number, number, number];
-  if (!past) return { memory: own.memory, prefix: 0, sources: tokens };
+  if (!past) return { memory: own.memory, rows: count, prefix: 0, sources: tokens, group };
   const [pastRows, pastTokens, ...rest] = past.memory.shape as [number, number, ...number[]];
   if (pastRows !== 1 || pastTokens < past.tokens || rest.join() !== [heads, dim].join()) {
     throw new ShapeError(kernel, past.memory, [1, `at least ${past.tokens}`, heads, dim]);
   }
   const list = { ...own, shape: [1, count * tokens, heads, dim] };
   const { memory } = splice(gpu, own.label, past.memory, past.tokens, pastTokens - past.tokens, list);
-  return { memory, prefix: past.tokens, sources: past.tokens + tokens };
+  return { memory, rows: count, prefix: past.tokens, sources: past.tokens + tokens, group };
 }

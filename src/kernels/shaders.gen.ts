@@ -48,10 +48,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix-strips.wgsl */
-export const attentionMixStrips: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim"> = {
+export const attentionMixStrips: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
   name: "attention-mix-strips",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
-  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
+  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -94,14 +94,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
   let column_tiles = (params.dim + 8u * SG - 1u) / (8u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
+  if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
   let query = STRIPS * STRIP * (tile % query_tiles);
   let strips = strips_from(query, params.queries);
   let column = 8u * SG * (tile / query_tiles % column_tiles) + 4u * lane;
   let column_a = min(column, params.dim - 4u);
   let column_b = min(column + 4u * SG, params.dim - 4u);
-  let head = tile / query_tiles / column_tiles % params.heads;
-  let batch = tile / query_tiles / column_tiles / params.heads;
+  let head = tile / query_tiles / column_tiles % params.own_heads;
+  let batch = tile / query_tiles / column_tiles / params.own_heads;
   let first = row_of(batch, params.p_rows) * params.tokens;
   let row = row_of(batch, params.v_rows);
   var totals = array<Strip, STRIPS>();
@@ -301,7 +301,8 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 }
 
 // What the attention mixes of tier D share: parameters and bindings, where
-// probabilities start, how values are read and the mix is stored.
+// probabilities start, how values are read and the mix is stored. There are probabilities of \`own_heads\` of all heads, from
+// first_head on.
 //
 // use lib/memory.wgsl
 
@@ -309,7 +310,7 @@ override SG: u32;
 
 struct Params {
   p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32,
+  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32,
 }
 var<immediate> params: Params;
 
@@ -320,12 +321,12 @@ var<immediate> params: Params;
 fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
   let row = flat / params.tokens;
-  return ((row * params.heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
+  return ((row * params.own_heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  return v[(memory_of(row, min(source, params.sources - 1u), head) + column) / 4u];
+  return v[(memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u];
 }
 
 // Four neighbouring columns of four sources, one source a column.
@@ -339,7 +340,7 @@ fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
 // Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
 fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
   let row = batch * params.tokens + min(query, params.queries - 1u);
-  z[((row * params.heads + head) * params.dim + column) / 4u] = value;
+  z[((row * params.heads + params.first_head + head) * params.dim + column) / 4u] = value;
 }
 
 // Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
@@ -366,10 +367,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix-subgroup.wgsl */
-export const attentionMixSubgroup: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim"> = {
+export const attentionMixSubgroup: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
   name: "attention-mix-subgroup",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
-  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
+  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -406,11 +407,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let column_tiles = (params.dim + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
+  if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
   let column = min(4u * (tile / query_tiles % column_tiles * SG + lane), params.dim - 4u);
-  let head = tile / query_tiles / column_tiles % params.heads;
-  let batch = tile / query_tiles / column_tiles / params.heads;
+  let head = tile / query_tiles / column_tiles % params.own_heads;
+  let batch = tile / query_tiles / column_tiles / params.own_heads;
   let first = row_of(batch, params.p_rows) * params.tokens;
   let memory_row = row_of(batch, params.v_rows);
   let starts = starts_of(first, query, head);
@@ -663,7 +664,8 @@ fn rows_at(starts: Starts, s: u32) -> Rows {
 }
 
 // What the attention mixes of tier D share: parameters and bindings, where
-// probabilities start, how values are read and the mix is stored.
+// probabilities start, how values are read and the mix is stored. There are probabilities of \`own_heads\` of all heads, from
+// first_head on.
 //
 // use lib/memory.wgsl
 
@@ -671,7 +673,7 @@ override SG: u32;
 
 struct Params {
   p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32,
+  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32,
 }
 var<immediate> params: Params;
 
@@ -682,12 +684,12 @@ var<immediate> params: Params;
 fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
   let row = flat / params.tokens;
-  return ((row * params.heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
+  return ((row * params.own_heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  return v[(memory_of(row, min(source, params.sources - 1u), head) + column) / 4u];
+  return v[(memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u];
 }
 
 // Four neighbouring columns of four sources, one source a column.
@@ -701,7 +703,7 @@ fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
 // Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
 fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
   let row = batch * params.tokens + min(query, params.queries - 1u);
-  z[((row * params.heads + head) * params.dim + column) / 4u] = value;
+  z[((row * params.heads + params.first_head + head) * params.dim + column) / 4u] = value;
 }
 
 // Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
@@ -728,10 +730,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix-wide.wgsl */
-export const attentionMixWide: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim"> = {
+export const attentionMixWide: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
   name: "attention-mix-wide",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
-  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
+  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -778,12 +780,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let column_tiles = (params.dim + 16u * SG - 1u) / (16u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * column_tiles * params.heads * params.batches) { return; }
+  if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
   let own = 16u * SG * (tile / query_tiles % column_tiles) + 4u * lane;
   let column = min(vec4u(own) + 4u * SG * vec4u(0u, 1u, 2u, 3u), vec4u(params.dim - 4u));
-  let head = tile / query_tiles / column_tiles % params.heads;
-  let batch = tile / query_tiles / column_tiles / params.heads;
+  let head = tile / query_tiles / column_tiles % params.own_heads;
+  let batch = tile / query_tiles / column_tiles / params.own_heads;
   let starts = starts_of(row_of(batch, params.p_rows) * params.tokens, query, head);
   let row = row_of(batch, params.v_rows);
   var total = Wide();
@@ -1089,7 +1091,8 @@ fn rows_at(starts: Starts, s: u32) -> Rows {
 }
 
 // What the attention mixes of tier D share: parameters and bindings, where
-// probabilities start, how values are read and the mix is stored.
+// probabilities start, how values are read and the mix is stored. There are probabilities of \`own_heads\` of all heads, from
+// first_head on.
 //
 // use lib/memory.wgsl
 
@@ -1097,7 +1100,7 @@ override SG: u32;
 
 struct Params {
   p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32,
+  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32,
 }
 var<immediate> params: Params;
 
@@ -1108,12 +1111,12 @@ var<immediate> params: Params;
 fn start(first: u32, query: u32, head: u32) -> u32 {
   let flat = first + min(query, params.queries - 1u);
   let row = flat / params.tokens;
-  return ((row * params.heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
+  return ((row * params.own_heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
 }
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  return v[(memory_of(row, min(source, params.sources - 1u), head) + column) / 4u];
+  return v[(memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u];
 }
 
 // Four neighbouring columns of four sources, one source a column.
@@ -1127,7 +1130,7 @@ fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
 // Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
 fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
   let row = batch * params.tokens + min(query, params.queries - 1u);
-  z[((row * params.heads + head) * params.dim + column) / 4u] = value;
+  z[((row * params.heads + params.first_head + head) * params.dim + column) / 4u] = value;
 }
 
 // Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
@@ -1227,10 +1230,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-scores-strips.wgsl */
-export const attentionScoresStrips: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
+export const attentionScoresStrips: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
   name: "attention-scores-strips",
   bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -1272,14 +1275,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
   let source_tiles = (params.sources + 8u * SG - 1u) / (8u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * source_tiles * params.heads * params.batches) { return; }
+  if (tile >= query_tiles * source_tiles * params.own_heads * params.batches) { return; }
   let query = STRIPS * STRIP * (tile % query_tiles);
   let strips = strips_from(query, params.queries);
   let source = 8u * SG * (tile / query_tiles % source_tiles) + 4u * lane;
   let sources_a = clamped(source);
   let sources_b = clamped(source + 4u * SG);
-  let head = tile / query_tiles / source_tiles % params.heads;
-  let batch = tile / query_tiles / source_tiles / params.heads;
+  let head = tile / query_tiles / source_tiles % params.own_heads;
+  let batch = tile / query_tiles / source_tiles / params.own_heads;
   let first = row_of(batch, params.q_rows) * params.tokens;
   let own = row_of(batch, params.k_rows);
   let keys_a = keys_of(own, sources_a, head);
@@ -1483,7 +1486,7 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 }
 
 // What the attention scores of tier D share: parameters and bindings, where queries
-// and keys start, how keys are read and scores stored.
+// and keys start, how keys are read and scores stored. y has \`own_heads\` of all heads, from first_head on.
 // RAGGED: the last block of a head's elements is cut off.
 //
 // use lib/memory.wgsl
@@ -1493,7 +1496,7 @@ override RAGGED: bool;
 
 struct Params {
   q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
 }
 var<immediate> params: Params;
 
@@ -1502,7 +1505,7 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
-  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
+  return ((first + min(query, params.queries - 1u)) * params.heads + params.first_head + head) * params.dim;
 }
 
 // An element that there is; nothing is compared where blocks fill a head exactly.
@@ -1517,7 +1520,8 @@ fn clamped(source: u32) -> vec4u {
 }
 
 // Where the keys of sources start.
-fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
+fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
+  let head = params.first_head + own_head;
   return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
 }
 
@@ -1534,7 +1538,7 @@ fn place(batch: u32, query: u32, head: u32) -> Place {
   let flat = batch * params.tokens + min(query, params.queries - 1u);
   let row = flat / params.tokens;
   let token = flat - row * params.tokens;
-  return Place(token, ((row * params.heads + head) * params.tokens + token) * params.sources);
+  return Place(token, ((row * params.own_heads + head) * params.tokens + token) * params.sources);
 }
 
 // Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes
@@ -1573,10 +1577,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-scores-subgroup.wgsl */
-export const attentionScoresSubgroup: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
+export const attentionScoresSubgroup: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
   name: "attention-scores-subgroup",
   bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -1613,11 +1617,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let source_tiles = (params.sources + 4u * SG - 1u) / (4u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * source_tiles * params.heads * params.batches) { return; }
+  if (tile >= query_tiles * source_tiles * params.own_heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
   let sources = clamped(4u * (tile / query_tiles % source_tiles * SG + lane));
-  let head = tile / query_tiles / source_tiles % params.heads;
-  let batch = tile / query_tiles / source_tiles / params.heads;
+  let head = tile / query_tiles / source_tiles % params.own_heads;
+  let batch = tile / query_tiles / source_tiles / params.own_heads;
   let first = row_of(batch, params.q_rows) * params.tokens;
   let own = row_of(batch, params.k_rows);
   let keys = keys_of(own, sources, head);
@@ -1872,7 +1876,7 @@ fn rows_at(starts: Starts, d: u32) -> Rows {
 }
 
 // What the attention scores of tier D share: parameters and bindings, where queries
-// and keys start, how keys are read and scores stored.
+// and keys start, how keys are read and scores stored. y has \`own_heads\` of all heads, from first_head on.
 // RAGGED: the last block of a head's elements is cut off.
 //
 // use lib/memory.wgsl
@@ -1882,7 +1886,7 @@ override RAGGED: bool;
 
 struct Params {
   q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
 }
 var<immediate> params: Params;
 
@@ -1891,7 +1895,7 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
-  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
+  return ((first + min(query, params.queries - 1u)) * params.heads + params.first_head + head) * params.dim;
 }
 
 // An element that there is; nothing is compared where blocks fill a head exactly.
@@ -1906,7 +1910,8 @@ fn clamped(source: u32) -> vec4u {
 }
 
 // Where the keys of sources start.
-fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
+fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
+  let head = params.first_head + own_head;
   return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
 }
 
@@ -1923,7 +1928,7 @@ fn place(batch: u32, query: u32, head: u32) -> Place {
   let flat = batch * params.tokens + min(query, params.queries - 1u);
   let row = flat / params.tokens;
   let token = flat - row * params.tokens;
-  return Place(token, ((row * params.heads + head) * params.tokens + token) * params.sources);
+  return Place(token, ((row * params.own_heads + head) * params.tokens + token) * params.sources);
 }
 
 // Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes
@@ -1962,10 +1967,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-scores-wide.wgsl */
-export const attentionScoresWide: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
+export const attentionScoresWide: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
   name: "attention-scores-wide",
   bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -2001,11 +2006,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let query_tiles = (params.queries + ROWS - 1u) / ROWS;
   let source_tiles = (params.sources + 16u * SG - 1u) / (16u * SG);
   let tile = linear_group(id, count);
-  if (tile >= query_tiles * source_tiles * params.heads * params.batches) { return; }
+  if (tile >= query_tiles * source_tiles * params.own_heads * params.batches) { return; }
   let query = ROWS * (tile % query_tiles);
   let source = 16u * SG * (tile / query_tiles % source_tiles) + 4u * lane;
-  let head = tile / query_tiles / source_tiles % params.heads;
-  let batch = tile / query_tiles / source_tiles / params.heads;
+  let head = tile / query_tiles / source_tiles % params.own_heads;
+  let batch = tile / query_tiles / source_tiles / params.own_heads;
   let starts = starts_of(row_of(batch, params.q_rows) * params.tokens, query, head);
   let own = row_of(batch, params.k_rows);
   let keys = Keys(
@@ -2328,7 +2333,7 @@ fn rows_at(starts: Starts, d: u32) -> Rows {
 }
 
 // What the attention scores of tier D share: parameters and bindings, where queries
-// and keys start, how keys are read and scores stored.
+// and keys start, how keys are read and scores stored. y has \`own_heads\` of all heads, from first_head on.
 // RAGGED: the last block of a head's elements is cut off.
 //
 // use lib/memory.wgsl
@@ -2338,7 +2343,7 @@ override RAGGED: bool;
 
 struct Params {
   q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
 }
 var<immediate> params: Params;
 
@@ -2347,7 +2352,7 @@ var<immediate> params: Params;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
-  return ((first + min(query, params.queries - 1u)) * params.heads + head) * params.dim;
+  return ((first + min(query, params.queries - 1u)) * params.heads + params.first_head + head) * params.dim;
 }
 
 // An element that there is; nothing is compared where blocks fill a head exactly.
@@ -2362,7 +2367,8 @@ fn clamped(source: u32) -> vec4u {
 }
 
 // Where the keys of sources start.
-fn keys_of(row: u32, at: vec4u, head: u32) -> vec4u {
+fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
+  let head = params.first_head + own_head;
   return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
 }
 
@@ -2379,7 +2385,7 @@ fn place(batch: u32, query: u32, head: u32) -> Place {
   let flat = batch * params.tokens + min(query, params.queries - 1u);
   let row = flat / params.tokens;
   let token = flat - row * params.tokens;
-  return Place(token, ((row * params.heads + head) * params.tokens + token) * params.sources);
+  return Place(token, ((row * params.own_heads + head) * params.tokens + token) * params.sources);
 }
 
 // Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes
@@ -2474,6 +2480,198 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
   return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/attention.wgsl */
+export const attention: Shader<"q" | "k" | "v" | "z", { QUERIES: number }, "q_rows" | "k_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
+  name: "attention",
+  bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
+  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Attention for GPUs in one kernel: z = softmax(scale q k^T) v per head, -inf where a later token would be seen (causal)
+//
+//   q [q_rows, tokens, heads, dim]   k, v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
+//
+// One workgroup makes QUERIES queries of a head; their scores never leave workgroup memory. Every sum is in the order of
+// attention-scores.wgsl, softmax.wgsl and attention-mix.wgsl, so z has the bits that these make one after the other. Where
+// all rows share their memory (\`batches\` is 1), the queries of all rows are one long list.
+//
+// use lib/memory.wgsl
+// use lib/reduce.workgroup.wgsl
+// use lib/exp.wgsl
+// use lib/grid.wgsl
+
+override QUERIES: u32;
+const WG = 64u;
+const MOST_QUERIES = 8u;
+const SCORES = 3840u; // with the tree of sums within the 16 KiB that every device has
+override SPAN = SCORES / QUERIES;
+
+struct Params {
+  q_rows: u32, k_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<vec4f>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read> v: array<f32>;
+@group(0) @binding(3) var<storage, read_write> z: array<f32>;
+
+var<workgroup> scores: array<f32, SCORES>;
+
+// Beyond the last query stands the last.
+fn query_of(first: u32, i: u32) -> u32 { return min(first + i, params.queries - 1u); }
+
+fn score(first: u32, batch: u32, head: u32, source: u32) {
+  let start = row_of(batch, params.q_rows) * params.tokens;
+  let key = memory_of(row_of(batch, params.k_rows), source, head);
+  var parts = array<vec4f, MOST_QUERIES>();
+  for (var d = 0u; d < params.dim; d += 4u) {
+    let b = k[(key + d) / 4u];
+    for (var i = 0u; i < QUERIES; i++) {
+      let query = ((start + query_of(first, i)) * params.heads + head) * params.dim;
+      parts[i] = fma(q[(query + d) / 4u], b, parts[i]);
+    }
+  }
+  for (var i = 0u; i < QUERIES; i++) {
+    let token = (batch * params.tokens + query_of(first, i)) % params.tokens;
+    let dots = ((parts[i].x + parts[i].y) + (parts[i].z + parts[i].w)) * params.scale;
+    let hidden = params.causal != 0u && source + params.tokens > token + params.sources;
+    scores[i * SPAN + source] = select(dots, params.minus_infinity, hidden);
+  }
+}
+
+// A lane reads and writes what it made itself.
+fn softmax(at: u32, lane: u32) {
+  var largest = -3.4e38;
+  for (var i = lane; i < params.sources; i += WG) { largest = max(largest, scores[at + i]); }
+  largest = group_max(largest, lane);
+  var total = 0.0;
+  for (var i = lane; i < params.sources; i += WG) {
+    let e = exp_exact(scores[at + i] - largest);
+    scores[at + i] = e;
+    total += e;
+  }
+  total = group_sum(total, lane);
+  for (var i = lane; i < params.sources; i += WG) { scores[at + i] = scores[at + i] / total; }
+}
+
+fn mix(first: u32, batch: u32, head: u32, d: u32) {
+  let row = row_of(batch, params.v_rows);
+  var totals = array<f32, MOST_QUERIES>();
+  var blocks = array<f32, MOST_QUERIES>();
+  for (var s = 0u; s < params.sources; s++) {
+    let value = v[memory_of(row, s, head) + d];
+    for (var i = 0u; i < QUERIES; i++) { blocks[i] = fma(scores[i * SPAN + s], value, blocks[i]); }
+    if (s % 16u == 15u) {
+      for (var i = 0u; i < QUERIES; i++) {
+        totals[i] += blocks[i];
+        blocks[i] = 0.0;
+      }
+    }
+  }
+  for (var i = 0u; i < QUERIES; i++) {
+    if (first + i < params.queries) {
+      z[((batch * params.tokens + first + i) * params.heads + head) * params.dim + d] = totals[i] + blocks[i];
+    }
+  }
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let tiles = (params.queries + QUERIES - 1u) / QUERIES;
+  let tile = linear_group(id, count);
+  if (tile >= tiles * params.heads * params.batches) { return; }
+  let first = QUERIES * (tile % tiles);
+  let head = tile / tiles % params.heads;
+  let batch = tile / tiles / params.heads;
+  for (var source = lane; source < params.sources; source += WG) { score(first, batch, head, source); }
+  for (var i = 0u; i < QUERIES; i++) { softmax(i * SPAN, lane); }
+  workgroupBarrier();
+  for (var d = lane; d < params.dim; d += WG) { mix(first, batch, head, d); }
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
+//
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// Sums and maxima over a workgroup by a tree in workgroup memory: needs no subgroups. WG is a power of two.
+
+var<workgroup> tree: array<f32, WG>;
+var<workgroup> index_tree: array<u32, WG>;
+
+fn group_sum(value: f32, lane: u32) -> f32 {
+  tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { tree[lane] += tree[lane + half]; }
+  }
+  let total = workgroupUniformLoad(&tree[0]);
+  workgroupBarrier();
+  return total;
+}
+
+fn group_max(value: f32, lane: u32) -> f32 {
+  tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { tree[lane] = max(tree[lane], tree[lane + half]); }
+  }
+  let largest = workgroupUniformLoad(&tree[0]);
+  workgroupBarrier();
+  return largest;
+}
+
+fn group_min_index(value: u32, lane: u32) -> u32 {
+  index_tree[lane] = value;
+  for (var half = WG / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) { index_tree[lane] = min(index_tree[lane], index_tree[lane + half]); }
+  }
+  let smallest = workgroupUniformLoad(&index_tree[0]);
+  workgroupBarrier();
+  return smallest;
+}
+
+// exp(x) within 8e-8 of itself on every adapter; the built-in is off by more on some of them.
+//
+//   exp(x) = 2^n exp(r),  n = round(x / ln 2),  r = x - n ln 2 in two steps,  |r| <= ln 2 / 2
+//
+// Written so that lavapipe, which reorders sums and nested fma, keeps the order: n times the larger part of ln 2 is exact.
+// Below -87 the result is 0 (no subnormal numbers), above 88.72 it is not needed here.
+// Coefficients: fit-coefficients.py.
+fn exp_exact(x: f32) -> f32 {
+  let bounded = max(x, -87.0);
+  let n = round(bounded * 1.44269504);
+  let r = (bounded - n * 0.69314575) - n * 1.4286068e-6;
+  var p = fma(r, 0.0013821025, 0.00836867);
+  p = fma(p, r, 0.041668262);
+  p = fma(p, r, 0.16666521);
+  p = fma(p, r, 0.49999994);
+  let e = 1.0 - (-r - r * r * p);
+  let scaled = bitcast<f32>(bitcast<u32>(e) + (bitcast<u32>(i32(n)) << 23u));
+  return select(scaled, 0.0, x < -87.0);
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.

@@ -93,7 +93,7 @@ function idealFlop(model: Model): Ideal {
   const known = new Set<string>();
   const place = new Map(model.sites.map(({ name }, i) => [name, i]));
   const lastOnly = new Set(model.lastTokenSites);
-  const mixing = model.sites.map(({ name }) => /(self_attn|\battention\.self)\.scores$/.test(name));
+  const mixing = model.sites.map(({ name }) => /(self_attn|\battention\.self)\.v$/.test(name));
   return ({ base, other }, tables) => {
     const words = base.ids.length;
     const marks = marksOf.get(words) ?? siteMarks(model, base);

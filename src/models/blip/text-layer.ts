@@ -2,10 +2,8 @@
  * One BLIP text layer: attend to the words, then to the image (in the decoder: to the question), then the MLP.
  * Post-LayerNorm, like BERT. Hugging Face: BlipTextLayer. B rows, T tokens, S sources, H heads, D head width.
  */
-import { attentionMix } from "../../kernels/attention-mix.ts";
-import { attentionScores } from "../../kernels/attention-scores.ts";
-import { softmax } from "../../kernels/softmax.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
+import { attend } from "../attend.ts";
 import { gelu, heads, layerNorm, linear, merged } from "../layers.ts";
 import { results } from "../result.ts";
 import type { Scope } from "../scope.ts";
@@ -126,9 +124,7 @@ function attention(at: Scope<AttentionSite>, config: TextConfig, x: Tensor, memo
   const q = at.site("self.q", split("self.query", x)); // [B, T, H, D]
   const k = at.site("self.k", known("self.key")); // [B, S, H, D]
   const v = at.site("self.v", known("self.value")); // [B, S, H, D]
-  const scores = at.site("self.scores", attentionScores(at.gpu, "scores", q, k, causal)); // [B, H, T, S]
-  const probs = at.site("self.probs", softmax(at.gpu, "probs", scores));
-  const z = at.site("self", attentionMix(at.gpu, "z", probs, v)); // [B, T, H, D]
+  const z = at.site("self", attend(at, "self", q, k, v, causal)); // [B, T, H, D]
   const dense = linear(at, "output.dense", merged(z), hiddenSize); // [B, T, hidden]
   const out = at.site("output.dense", results(at, "self.result", "output.dense", z, dense));
   return at.site("output", layerNorm(at, "output.LayerNorm", out, layerNormEps, at.layout.beside(x, out)));

@@ -3,12 +3,10 @@
  * B rows, T tokens (class and patches), H heads, D head width, P pixels of a patch's side.
  */
 import { add } from "../../kernels/add.ts";
-import { attentionMix } from "../../kernels/attention-mix.ts";
-import { attentionScores } from "../../kernels/attention-scores.ts";
 import { patches } from "../../kernels/patches.ts";
-import { softmax } from "../../kernels/softmax.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { visionEmbeddings } from "../../kernels/vision-embeddings.ts";
+import { attend } from "../attend.ts";
 import { columns, gelu, heads, layerNorm, linear, merged } from "../layers.ts";
 import { results } from "../result.ts";
 import type { Scope } from "../scope.ts";
@@ -119,9 +117,7 @@ function attention(at: Scope<LayerSite>, { hiddenSize, numAttentionHeads }: Visi
   const q = at.site("self_attn.q", part(0)); // [B, T, H, D]
   const k = at.site("self_attn.k", part(1));
   const v = at.site("self_attn.v", part(2));
-  const scores = at.site("self_attn.scores", attentionScores(at.gpu, "scores", q, k, false)); // [B, H, T, T]
-  const probs = at.site("self_attn.probs", softmax(at.gpu, "probs", scores));
-  const z = at.site("self_attn.z", attentionMix(at.gpu, "z", probs, v)); // [B, T, H, D]
+  const z = at.site("self_attn.z", attend(at, "self_attn", q, k, v, false)); // [B, T, H, D]
   const out = linear(at, "self_attn.projection", merged(z), hiddenSize); // [B, T, hidden]
   return at.site("self_attn", results(at, "self_attn.result", "self_attn.projection", z, out));
 }

@@ -3,12 +3,11 @@
  * and add to it. Hugging Face: LlamaDecoderLayer. B rows, T tokens, S sources, H heads, D head width.
  */
 import { add } from "../../kernels/add.ts";
-import { attentionMix } from "../../kernels/attention-mix.ts";
-import { attentionScores, type Past } from "../../kernels/attention-scores.ts";
+import type { KeyValuePast } from "../../kernels/attention.ts";
 import { gated, gatedSilu, silu } from "../../kernels/gated-silu.ts";
 import { type Angles, rotary } from "../../kernels/rotary.ts";
-import { softmax } from "../../kernels/softmax.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
+import { attend } from "../attend.ts";
 import { heads, lastToken, linear, merged, rmsNorm } from "../layers.ts";
 import { results } from "../result.ts";
 import type { Scope } from "../scope.ts";
@@ -85,12 +84,6 @@ const read: readonly LlamaLayerSite[] = ["input_layernorm", "self_attn.k_proj", 
 /** What a token makes for itself alone and for the layers above. */
 export const answeringSites = (Object.keys(llamaLayerSites) as LlamaLayerSite[]).filter((name) => !read.includes(name));
 
-/** Keys and values of a layer at the positions before the first token. */
-export interface LayerPast {
-  readonly keys: Past;
-  readonly values: Past;
-}
-
 /**
  * x [B, T, hidden] at the positions of `angles`, after the past, to [B, T, hidden], or with `lastOnly` the last token's
  * [B, 1, hidden]: the others then only lend it their keys and values.
@@ -100,7 +93,7 @@ export function llamaLayer(
   config: TextConfig,
   x: Tensor,
   angles: Angles,
-  past?: LayerPast,
+  past?: KeyValuePast,
   lastOnly = false,
 ): Tensor {
   const { hiddenSize, rmsNormEps } = config;
@@ -124,7 +117,7 @@ function attention(
   x: Tensor,
   angles: Angles,
   asking: Asking,
-  past?: LayerPast,
+  past?: KeyValuePast,
 ): Tensor {
   const { hiddenSize, numAttentionHeads, numKeyValueHeads } = config;
   const dim = hiddenSize / numAttentionHeads;
@@ -136,9 +129,7 @@ function attention(
   const q = at.site("self_attn.q", rotary(at.gpu, "q", rawQ, turns));
   const k = at.site("self_attn.k", rotary(at.gpu, "k", rawK, angles));
   const v = at.site("self_attn.v", part("v", x, numKeyValueHeads));
-  const scores = at.site("self_attn.scores", attentionScores(at.gpu, "scores", q, k, true, past?.keys)); // [B, H, N, S]
-  const probs = at.site("self_attn.probs", softmax(at.gpu, "probs", scores));
-  const z = at.site("self_attn.z", attentionMix(at.gpu, "z", probs, v, past?.values)); // [B, N, H, D]
+  const z = at.site("self_attn.z", attend(at, "self_attn", q, k, v, true, past)); // [B, N, H, D]
   const out = linear(at, "self_attn.o_proj", merged(z), hiddenSize, null); // [B, N, hidden]
   return at.site("self_attn", results(at, "self_attn.result", "self_attn.o_proj", z, out));
 }

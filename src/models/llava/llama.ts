@@ -2,20 +2,14 @@
  * LLaVA's language model: LLaMA over words and picture alike. Hugging Face: LlamaForCausalLM.
  * B rows, T tokens (from the first that is computed), D head width, V vocabulary.
  */
+import type { KeyValuePast } from "../../kernels/attention.ts";
 import type { Angles } from "../../kernels/rotary.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { lastToken, linear, rmsNorm } from "../layers.ts";
 import type { Scope } from "../scope.ts";
 import { alsoCalled, placed, type Site, type SiteTable } from "../sites.ts";
 import type { TextConfig } from "./config.ts";
-import {
-  answeringSites,
-  type LayerPast,
-  type LlamaLayerSite,
-  llamaLayer,
-  llamaLayerOutput,
-  llamaLayerSites,
-} from "./llama-layer.ts";
+import { answeringSites, type LlamaLayerSite, llamaLayer, llamaLayerOutput, llamaLayerSites } from "./llama-layer.ts";
 
 const rotarySites = {
   "model.rotary.cos": { axes: "token dim", formula: "cosine of position · 10000^(-2i/D), i twice from 0 to D/2 - 1" },
@@ -55,7 +49,7 @@ export function lastTokenSites({ numHiddenLayers }: TextConfig): LlamaSite[] {
 }
 
 /** Keys and values by layer. */
-export type LlamaPast = (layer: number) => LayerPast;
+export type LlamaPast = (layer: number) => KeyValuePast;
 
 /** A frame of so many layers gives back what lies between them: a deep model holds few layers' outputs at a time. */
 const LAYERS_IN_FRAME = 6;

@@ -1,4 +1,6 @@
 /** A loaded LLaVA: what goes in, the forward with the picture remembered, the answer. */
+
+import type { KeyValuePast } from "../../kernels/attention.ts";
 import { openDry } from "../../kernels/dry.ts";
 import type { Gpu } from "../../kernels/gpu.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
@@ -13,7 +15,6 @@ import { scope, type Tap, untapped } from "../scope.ts";
 import type { Weights } from "../weights.ts";
 import type { LlavaConfig } from "./config.ts";
 import { lastTokenSites, readOut } from "./llama.ts";
-import type { LayerPast } from "./llama-layer.ts";
 import { answer, type LlavaSite, llavaSites, lookAt, positions, promptTensors, read } from "./llava.ts";
 import { promptMemory } from "./memory.ts";
 
@@ -139,7 +140,7 @@ export function dryForward(config: LlavaConfig, tokens: number, first = 0, gpu: 
   return { shapes, wanted, flop: gpu.flop };
 }
 
-function dryPast(gpu: Gpu, { text }: LlavaConfig, tokens: number): LayerPast {
+function dryPast(gpu: Gpu, { text }: LlavaConfig, tokens: number): KeyValuePast {
   const { hiddenSize, numAttentionHeads, numKeyValueHeads } = text;
   const memory = gpu.tensor("past", [1, tokens, numKeyValueHeads, hiddenSize / numAttentionHeads]);
   return { keys: { memory, tokens }, values: { memory, tokens } };
