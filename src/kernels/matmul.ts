@@ -4,6 +4,7 @@ import type { Gpu } from "./gpu.ts";
 import { hasStrips, K_BLOCK, tileSize, tilesOf } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import {
+  matmulFew,
   matmulMatrix,
   matmul as matmulShader,
   matmulStrips,
@@ -67,12 +68,13 @@ const nf4Kernels = { strips: matmulStripsNf4, subgroup: matmulSubgroupNf4 };
 function runAB(gpu: Gpu, { format }: Matrix, bindings: Bindings<Memory>, params: Params): void {
   const HALF = format === "float16" || format === "nf4-half";
   const overrides = { HALF, NF4: isNf4(format), ...halfOverride(gpu) };
-  const tiles = (side: number) => tilesOf({ rows: side, columns: side }, params.vectors, params.n);
-  if (gpu.info.tier === "A") gpu.run(matmulMatrix, overrides, bindings, params, tiles(64));
-  else {
-    const EACH = params.vectors <= 16 ? 1 : 4;
-    gpu.run(matmulShader, { EACH, ...overrides }, bindings, params, tiles(16 * EACH));
-  }
+  const tiles = (rows: number, columns: number) => tilesOf({ rows, columns }, params.vectors, params.n);
+  if (gpu.info.tier === "A") gpu.run(matmulMatrix, overrides, bindings, params, tiles(64, 64));
+  else if (params.vectors <= FEW) gpu.run(matmulFew, overrides, bindings, params, tiles(16, 16));
+  else gpu.run(matmulShader, { TALL: 1, WIDE: 1, ...overrides }, bindings, params, tiles(64, 64));
 }
+
+/** So few vectors leave tiles of 64 rows mostly empty. */
+const FEW = 16;
 
 export const halfOverride = (gpu: Gpu) => ({ HALF_FLUSHES: gpu.info.halfFlushes });

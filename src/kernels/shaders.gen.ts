@@ -3543,6 +3543,152 @@ fn exp_exact(x: f32) -> f32 {
   },
 };
 
+/** shaders/matmul-few.wgsl */
+export const matmulFew: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+  name: "matmul-few",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Matrix product with bias for GPUs, few vectors: y = x W^T + b
+//
+//   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
+//
+// A workgroup makes a tile of 16 x 16, so that many share the weights out where a tile of matmul.wgsl would be mostly empty.
+// Both operands pass through workgroup memory 16 inputs at a time, transposed and padded so that neighbouring lanes read
+// neighbouring banks. Sums are kept in two levels as there, with the same bits.
+//
+// use lib/weight-at.wgsl
+// use lib/grid.wgsl
+
+override HALF: bool;
+override NF4: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+const SIDE = 16u;
+const STRIDE = SIDE + 1u;
+var<workgroup> xs: array<f32, SIDE * STRIDE>;
+var<workgroup> ws: array<f32, SIDE * STRIDE>;
+
+@compute @workgroup_size(SIDE * SIDE)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + SIDE - 1u) / SIDE;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((params.n + SIDE - 1u) / SIDE)) { return; }
+  let row = SIDE * (tile % row_tiles);
+  let column = SIDE * (tile / row_tiles);
+  let high = lane / SIDE;
+  let low = lane % SIDE;
+  var total = 0.0;
+  for (var k = 0u; k < params.k; k += SIDE) {
+    let inside = k + low < params.k;
+    var a = 0.0;
+    var w = 0.0;
+    if (inside && row + high < params.vectors) { a = x[(row + high) * params.k + k + low]; }
+    if (inside && column + high < params.n) { w = weight_at(column + high, k + low); }
+    xs[low * STRIDE + high] = a;
+    ws[low * STRIDE + high] = w;
+    workgroupBarrier();
+    var block = 0.0;
+    for (var j = 0u; j < SIDE; j++) { block = fma(xs[j * STRIDE + high], ws[j * STRIDE + low], block); }
+    workgroupBarrier();
+    total += block;
+  }
+  let n = column + low;
+  if (row + high >= params.vectors || n >= params.n) { return; }
+  var b = 0.0;
+  if (params.has_bias != 0u) { b = bias[n]; }
+  y[(row + high) * params.n + n] = total + b;
+}
+
+// A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
+// brings weight, params.k, HALF, NF4.
+//
+// use lib/nf4.wgsl
+
+fn weight_at(row: u32, k: u32) -> f32 {
+  if (NF4) {
+    let start = row * nf4_words(params.k);
+    let level = NF4_LEVELS[(weight[start + nf4_word(k)] >> (4u * (k % 8u))) & 15u];
+    let block = nf4_block(params.k, row, k);
+    return level * nf4_scale(weight[start + nf4_scale_word(params.k, block)], block);
+  }
+  let at = row * params.k + k;
+  if (HALF) {
+    let pair = open_half(weight[at / 2u]);
+    return select(pair.x, pair.y, at % 2u == 1u);
+  }
+  return bitcast<f32>(weight[at]);
+}
+
+// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
+// the row-major matrix, so a row may begin within one.
+//
+// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
+// that it touches, float32, or float16 two to a word (HALF): the largest of float16 weights is one of them. Code and
+// scale of an input are found within the row. The kernel brings HALF.
+//
+// use lib/half.wgsl
+
+const NF4_BLOCK = 64u;
+const NF4_LEVELS = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+);
+
+// Words of a row.
+fn nf4_words(inputs: u32) -> u32 {
+  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
+  return nf4_scale_word(inputs, (inputs + 63u) / NF4_BLOCK + ragged + select(0u, 1u, HALF));
+}
+
+// The word with the codes of an input.
+fn nf4_word(k: u32) -> u32 { return k / 8u; }
+
+// The block of an input, counted within its row; the word with the block's scale, and the scale.
+fn nf4_block(inputs: u32, row: u32, k: u32) -> u32 { return ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK; }
+fn nf4_scale_word(inputs: u32, block: u32) -> u32 { return (inputs + 7u) / 8u + select(block, block / 2u, HALF); }
+fn nf4_scale(word: u32, block: u32) -> f32 {
+  if (!HALF) { return bitcast<f32>(word); }
+  let pair = open_half(word);
+  return select(pair.x, pair.y, block % 2u == 1u);
+}
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
 /** shaders/matmul-matrix.wgsl */
 export const matmulMatrix: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul-matrix",
@@ -7244,7 +7390,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul.wgsl */
-export const matmul: Shader<"x" | "weight" | "bias" | "y", { EACH: number; HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmul: Shader<"x" | "weight" | "bias" | "y", { TALL: number; WIDE: number; HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
   name: "matmul",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
@@ -7254,16 +7400,16 @@ export const matmul: Shader<"x" | "weight" | "bias" | "y", { EACH: number; HALF:
 //
 //   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
 //
-// A workgroup of 16 x 16 makes a tile of 64 x 64, each invocation EACH x EACH = 4 x 4 of it in registers; of 16 x 16 where
-// there are so few vectors that most of a larger tile would be empty (EACH is 1): then more workgroups share the weights
-// out. Both operands pass through workgroup memory 16 inputs at a time, x transposed and padded so that neighbouring lanes
-// read neighbouring banks. Sums are kept in two levels, blocks of 16 inputs and the total; their order never depends on
-// the number of vectors.
+// A workgroup of 16 x 16 makes a tile of 64 TALL rows and 64 WIDE columns, each invocation TALL x WIDE squares of 4 x 4 in
+// registers. Both operands pass through workgroup memory 16 inputs at a time, four rows (or columns) of an input to a
+// vector; vectors of an input are shuffled so that lanes that write neighbouring inputs write to other banks. Sums are kept
+// in two levels, blocks of 16 inputs and the total; their order depends neither on the number of vectors nor on the tile.
 //
 // use lib/weight-at.wgsl
 // use lib/grid.wgsl
 
-override EACH: u32;
+override TALL: u32;
+override WIDE: u32;
 override HALF: bool;
 override NF4: bool;
 
@@ -7276,54 +7422,107 @@ var<immediate> params: Params;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 const STEP = 16u;
-const SIDE = 65u;
-var<workgroup> xs: array<f32, STEP * SIDE>;
-var<workgroup> ws: array<f32, STEP * SIDE>;
+const SIDE = 16u;
+var<workgroup> xs: array<vec4f, STEP * SIDE * TALL>;
+var<workgroup> ws: array<vec4f, STEP * SIDE * WIDE>;
 
-@compute @workgroup_size(256)
+// Four rows of four columns.
+struct Square { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, }
+
+fn multiply_add(s: ptr<function, Square>, rows: vec4f, columns: vec4f) {
+  (*s).r0 = fma(vec4f(rows.x), columns, (*s).r0);
+  (*s).r1 = fma(vec4f(rows.y), columns, (*s).r1);
+  (*s).r2 = fma(vec4f(rows.z), columns, (*s).r2);
+  (*s).r3 = fma(vec4f(rows.w), columns, (*s).r3);
+}
+
+fn add_square(total: ptr<function, Square>, block: ptr<function, Square>) {
+  (*total).r0 += (*block).r0;
+  (*total).r1 += (*block).r1;
+  (*total).r2 += (*block).r2;
+  (*total).r3 += (*block).r3;
+}
+
+// Zero beyond the edges.
+fn input_at(row: u32, k: u32) -> f32 {
+  if (row >= params.vectors || k >= params.k) { return 0.0; }
+  return x[row * params.k + k];
+}
+
+fn weight_of(column: u32, k: u32) -> f32 {
+  if (column >= params.n || k >= params.k) { return 0.0; }
+  return weight_at(column, k);
+}
+
+fn four_inputs(row: u32, k: u32) -> vec4f {
+  return vec4f(input_at(row, k), input_at(row + 1u, k), input_at(row + 2u, k), input_at(row + 3u, k));
+}
+
+fn four_weights(column: u32, k: u32) -> vec4f {
+  return vec4f(weight_of(column, k), weight_of(column + 1u, k), weight_of(column + 2u, k), weight_of(column + 3u, k));
+}
+
+fn store_row(row: u32, column: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  for (var j = 0u; j < 4u; j++) {
+    let n = column + j;
+    if (n >= params.n) { return; }
+    var b = 0.0;
+    if (params.has_bias != 0u) { b = bias[n]; }
+    y[row * params.n + n] = value[j] + b;
+  }
+}
+
+fn store_square(row: u32, column: u32, s: Square) {
+  store_row(row, column, s.r0);
+  store_row(row + 1u, column, s.r1);
+  store_row(row + 2u, column, s.r2);
+  store_row(row + 3u, column, s.r3);
+}
+
+@compute @workgroup_size(SIDE * SIDE)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let side = 16u * EACH;
-  let row_tiles = (params.vectors + side - 1u) / side;
+  let row_tiles = (params.vectors + 64u * TALL - 1u) / (64u * TALL);
   let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((params.n + side - 1u) / side)) { return; }
-  let row = side * (tile % row_tiles);
-  let column = side * (tile / row_tiles);
-  let ty = lane / 16u;
-  let tx = lane % 16u;
-  var total = array<vec4f, 4>();
+  if (tile >= row_tiles * ((params.n + 64u * WIDE - 1u) / (64u * WIDE))) { return; }
+  let row = 64u * TALL * (tile % row_tiles);
+  let column = 64u * WIDE * (tile / row_tiles);
+  let high = lane / SIDE;
+  let low = lane % SIDE;
+  var total_00 = Square();
+  var total_01 = Square();
+  var total_10 = Square();
+  var total_11 = Square();
   for (var k = 0u; k < params.k; k += STEP) {
-    for (var i = 0u; i < EACH; i++) {
-      let line = ty + 16u * i;
-      let inside = k + tx < params.k;
-      var a = 0.0;
-      var w = 0.0;
-      if (inside && row + line < params.vectors) { a = x[(row + line) * params.k + k + tx]; }
-      if (inside && column + line < params.n) { w = weight_at(column + line, k + tx); }
-      xs[tx * SIDE + line] = a;
-      ws[tx * SIDE + line] = w;
-    }
+    xs[SIDE * TALL * low + (high ^ low)] = four_inputs(row + 4u * high, k + low);
+    ws[SIDE * WIDE * low + (high ^ low)] = four_weights(column + 4u * high, k + low);
+    if (TALL > 1u) { xs[SIDE * TALL * low + SIDE + (high ^ low)] = four_inputs(row + 64u + 4u * high, k + low); }
+    if (WIDE > 1u) { ws[SIDE * WIDE * low + SIDE + (high ^ low)] = four_weights(column + 64u + 4u * high, k + low); }
     workgroupBarrier();
-    var block = array<vec4f, 4>();
+    var block_00 = Square();
+    var block_01 = Square();
+    var block_10 = Square();
+    var block_11 = Square();
     for (var j = 0u; j < STEP; j++) {
-      var w = vec4f(ws[j * SIDE + tx], 0.0, 0.0, 0.0);
-      if (EACH > 1u) { w = vec4f(w.x, ws[j * SIDE + tx + 16u], ws[j * SIDE + tx + 32u], ws[j * SIDE + tx + 48u]); }
-      for (var i = 0u; i < EACH; i++) { block[i] = fma(vec4f(xs[j * SIDE + ty + 16u * i]), w, block[i]); }
+      let rows = SIDE * TALL * j + (high ^ j);
+      let columns = SIDE * WIDE * j + (low ^ j);
+      multiply_add(&block_00, xs[rows], ws[columns]);
+      if (WIDE > 1u) { multiply_add(&block_01, xs[rows], ws[columns + SIDE]); }
+      if (TALL > 1u) { multiply_add(&block_10, xs[rows + SIDE], ws[columns]); }
+      if (TALL > 1u && WIDE > 1u) { multiply_add(&block_11, xs[rows + SIDE], ws[columns + SIDE]); }
     }
     workgroupBarrier();
-    for (var i = 0u; i < EACH; i++) { total[i] += block[i]; }
+    add_square(&total_00, &block_00);
+    if (WIDE > 1u) { add_square(&total_01, &block_01); }
+    if (TALL > 1u) { add_square(&total_10, &block_10); }
+    if (TALL > 1u && WIDE > 1u) { add_square(&total_11, &block_11); }
   }
-  for (var i = 0u; i < EACH; i++) {
-    let out = row + ty + 16u * i;
-    let value = total[i];
-    for (var j = 0u; j < EACH; j++) {
-      let n = column + tx + 16u * j;
-      if (out < params.vectors && n < params.n) {
-        var b = 0.0;
-        if (params.has_bias != 0u) { b = bias[n]; }
-        y[out * params.n + n] = value[j] + b;
-      }
-    }
-  }
+  let out_row = row + 4u * high;
+  let out_column = column + 4u * low;
+  store_square(out_row, out_column, total_00);
+  if (WIDE > 1u) { store_square(out_row, out_column + 64u, total_01); }
+  if (TALL > 1u) { store_square(out_row + 64u, out_column, total_10); }
+  if (TALL > 1u && WIDE > 1u) { store_square(out_row + 64u, out_column + 64u, total_11); }
 }
 
 // A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
