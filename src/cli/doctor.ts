@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { openGpu } from "#gpu";
 import { mebibytes } from "../kernels/arena.ts";
 import type { Gpu } from "../kernels/gpu.ts";
-import { loadModel, packageRoot } from "../models/load.ts";
+import { loadModel } from "../models/load.ts";
+import { packageRoot } from "../version.ts";
 import type { Command } from "./command.ts";
 
 export const command: Command = {
@@ -36,11 +37,12 @@ const tiers = {
   D: "D (one subgroup a workgroup, weights in textures: for software adapters)",
 };
 
-function adapterLines({ info }: Gpu): string[] {
+function adapterLines({ info, tuning }: Gpu): string[] {
   const lines = [
     `adapter     ${info.name}`,
     `why         ${why[info.kind]}${process.env.NOTICE_ADAPTER ? ` (NOTICE_ADAPTER=${process.env.NOTICE_ADAPTER})` : ""}`,
     `kernels     tier ${tiers[info.tier]}`,
+    `tiles       ${tuning.store ? "measured once for each model's shapes, then kept" : "from a fixed table (NOTICE_TUNE=on measures them)"}`,
     `subgroups   ${info.subgroupSize}`,
     `features    ${info.features.join(", ") || "none"}`,
     `binding     at most ${mebibytes(info.maxBindingBytes)}`,

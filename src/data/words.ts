@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../models/errors.ts";
 import { hashOf } from "../models/hash.ts";
-import { packageRoot } from "../models/load.ts";
+import { packageRoot } from "../version.ts";
 import { readBytes } from "./table.ts";
 
 /** A table and the hash of its file, whatever its line ends. */

@@ -6,10 +6,13 @@ import { Pipelines } from "./pipelines.ts";
 import type { Shader } from "./shader.ts";
 import { Staging } from "./staging.ts";
 import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
+import type { Tuning, TuningStore } from "./tuning.ts";
 
 export interface Platform {
   /** Awaits a promise of the device without burning a core. */
   settle<T>(promise: Promise<T>): Promise<T>;
+  /** Where measured choices of kernels are kept; without it a fixed table decides. */
+  readonly tuning?: TuningStore;
 }
 
 /** Commands are handed over in batches: an early one so that the device starts, then larger ones. */
@@ -18,6 +21,7 @@ const BATCH = 64;
 
 export class DeviceGpu implements Gpu {
   readonly info: AdapterInfo;
+  readonly tuning: Tuning;
   flop = 0;
   dispatches = 0;
   readonly #device: GPUDevice;
@@ -36,6 +40,7 @@ export class DeviceGpu implements Gpu {
     this.#device = device;
     this.info = info;
     this.#platform = platform;
+    this.tuning = { chosen: new Map(), ...(platform.tuning && { store: platform.tuning }) };
     this.#arena = new Arena(allocator(device), info, () => this.#pipelines.forgetBindings());
     this.#pipelines = new Pipelines(device);
     this.#staging = new Staging(device);

@@ -35,6 +35,7 @@ export function openDry(info: Partial<AdapterInfo> = {}): DryGpu {
   return {
     programs,
     info: full,
+    tuning: { chosen: new Map() },
     flop: 0,
     dispatches: 0,
     get bytes() {

@@ -8,11 +8,13 @@ import { createRequire } from "node:module";
 import { constants, tmpdir, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
+import { version } from "../version.ts";
 import { DeviceGpu } from "./device-gpu.ts";
 import { AdapterError } from "./errors.ts";
 import { type AdapterInfo, type Gpu, MATRIX_UNITS, type Tier } from "./gpu.ts";
 import { halfFlushes } from "./half-test.ts";
 import { hasMatrixUnits, unitToggles } from "./matrix-units.ts";
+import { tuningFile } from "./tuning.node.ts";
 
 export interface GpuOptions {
   /** Which adapter; default: `NOTICE_ADAPTER`, else the first that works of hardware, software, swiftshader. */
@@ -26,6 +28,11 @@ export interface GpuOptions {
   tier?: Tier;
   /** `safe` keeps Dawn's validation and bounds checks; default: `NOTICE_TOGGLES`, else `fast`. */
   toggles?: "safe" | "fast";
+  /**
+   * Measure once which tiles are fastest, on the first model's weights, and keep it in the user's cache; no bit depends on it.
+   * Default: `NOTICE_TUNE` (`on` or `off`), else on GPUs.
+   */
+  tune?: boolean;
 }
 
 type Choice = "hardware" | "software" | "swiftshader";
@@ -86,7 +93,9 @@ export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
     memoryBytes: memoryBytes(),
     halfFlushes: false,
   };
-  const platform = { settle: settler(software ? 0.3 : 0.05) };
+  const tunes = options.tune ?? tuneFrom(process.env.NOTICE_TUNE) ?? !software;
+  const subject = `notice-webgpu ${version()}, tier ${tier}, ${adapter.info.vendor}, ${info.name}`;
+  const platform = { settle: settler(software ? 0.3 : 0.05), ...(tunes && { tuning: tuningFile(subject) }) };
   return new DeviceGpu(device, { ...info, halfFlushes: await halfFlushes(device, platform.settle) }, platform);
 }
 
@@ -232,6 +241,11 @@ function memoryBytes(): number {
   const limit = process.constrainedMemory?.() ?? 0;
   const total = limit > 0 && limit < totalmem() ? limit : totalmem();
   return Math.floor(total * 0.75);
+}
+
+function tuneFrom(value: string | undefined): boolean | undefined {
+  if (value === undefined || value === "on" || value === "off") return value === undefined ? undefined : value === "on";
+  throw new AdapterError(`NOTICE_TUNE: got "${value}", expected on or off`);
 }
 
 function tierFrom(value: string | undefined): Tier | undefined {

@@ -1,6 +1,7 @@
 /** The device as kernels see it: memory from an arena, dispatches recorded and submitted in order, results read back. */
 import type { Shader } from "./shader.ts";
 import type { Memory, Tensor, TextureMemory } from "./tensor.ts";
+import type { Tuning } from "./tuning.ts";
 
 /**
  * Which kernels run: B register and shared-memory tiles for GPUs, A the same with matrix products on float16 matrix units,
@@ -52,6 +53,7 @@ export interface Program {
 
 export interface Gpu {
   readonly info: AdapterInfo;
+  readonly tuning: Tuning;
   /** Multiply-adds count 2. */
   flop: number;
   dispatches: number;

@@ -1,8 +1,9 @@
 /** y = x W^T + b. */
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { hasStrips, K_BLOCK, tileSize, tilesOf } from "./group.ts";
+import { hasStrips, K_BLOCK, type TileSize, tileSize, tilesOf } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
+import type { Shader } from "./shader.ts";
 import {
   matmulFew,
   matmulMatrix,
@@ -16,7 +17,7 @@ import {
   matmulWide,
   matmulWideHalf,
 } from "./shaders.gen.ts";
-import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
+import { size, type Tensor } from "./tensor.ts";
 
 /**
  * x [..., inputs] by weight [outputs, inputs] plus bias [outputs]: [..., outputs].
@@ -30,51 +31,94 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
   const y = gpu.tensor(label, [...x.shape.slice(0, -1), outputs]);
   const vectors = size(x.shape) / inputs;
   gpu.flop += 2 * vectors * inputs * outputs;
-  const common = { x: x.memory, bias: (bias ?? x).memory, y: y.memory };
+  const { shader, overrides, tile } = form(gpu, weight, formFor(gpu, weight, vectors));
+  const bindings = {
+    x: x.memory,
+    weight: (weight.texture ?? weight.memory)!,
+    bias: (bias ?? x).memory,
+    y: y.memory,
+  };
   const params = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined) };
-  if (weight.texture) runD(gpu, weight, { ...common, weight: weight.texture }, params);
-  else runAB(gpu, weight, { ...common, weight: weight.memory! }, params);
+  gpu.run(shader, overrides, bindings, params, tilesOf(tile, vectors, outputs));
   return y;
 }
 
-interface Params {
-  readonly vectors: number;
-  readonly n: number;
-  readonly k: number;
-  readonly has_bias: number;
+/** A way to make a product. */
+interface Form {
+  readonly shader: MatmulShader<unknown>;
+  readonly overrides: unknown;
+  readonly tile: TileSize;
 }
 
-type Bindings<Weight> = { readonly [name in "x" | "bias" | "y"]: Memory } & { readonly weight: Weight };
+type MatmulShader<Overrides> = Shader<"x" | "weight" | "bias" | "y", Overrides, "vectors" | "n" | "k" | "has_bias">;
+
+/** Tiles of tier B by what a workgroup makes, each with the same bits; of tier D: group.ts. */
+const tilesB = {
+  "16 x 16": { rows: 16, columns: 16 },
+  "64 x 64": { rows: 64, columns: 64 },
+  "128 x 64": { rows: 128, columns: 64 },
+  "64 x 128": { rows: 64, columns: 128 },
+  "128 x 128": { rows: 128, columns: 128 },
+} as const;
+
+export type FormName = keyof typeof tilesB | "strips" | "wide" | "subgroup" | "matrix";
+
+/** The forms that a weight can be multiplied in, all with the same bits, fit to be measured against each other. */
+export function formNames(gpu: Gpu, { format }: Matrix): FormName[] {
+  if (gpu.info.tier === "A") return ["matrix"];
+  if (gpu.info.tier === "B") return Object.keys(tilesB) as FormName[];
+  if (hasStrips(gpu)) return ["strips", "subgroup"];
+  return isNf4(format) ? ["subgroup"] : ["wide", "subgroup"];
+}
+
+/** Products of as many inputs and outputs and about as many vectors: `matmul float16 768 x 3072, 256 vectors`. */
+export const productClass = ({ format, inputs, outputs }: Matrix, vectors: number): string =>
+  `matmul ${format} ${inputs} x ${outputs}, ${4 ** Math.round(Math.log2(vectors) / 2)} vectors`;
+
+/** So few vectors leave tiles of 64 rows mostly empty. */
+const FEW = 16;
 
 /** Wide tiles are faster, but compile for half a second: small models would not earn it back. */
 const WIDE_INPUTS = 512;
 
-function runD(gpu: Gpu, { format }: Matrix, bindings: Bindings<TextureMemory>, params: Params): void {
-  const narrow = hasStrips(gpu) ? "strips" : "subgroup";
-  const form = narrow === "subgroup" && params.k > WIDE_INPUTS && !isNf4(format) ? "wide" : narrow;
-  const tiles = tilesOf(tileSize(gpu, form), params.vectors, params.n);
+/** What was measured to be fastest, else what a fixed table says. */
+function formFor(gpu: Gpu, weight: Matrix, vectors: number): FormName {
+  const { chosen } = gpu.tuning;
+  const measured = chosen.size > 0 ? chosen.get(productClass(weight, vectors)) : undefined;
+  if (measured) return measured as FormName;
+  if (gpu.info.tier === "A") return "matrix";
+  if (gpu.info.tier === "B") return vectors <= FEW ? "16 x 16" : "64 x 64";
+  if (hasStrips(gpu)) return "strips";
+  return weight.inputs > WIDE_INPUTS && !isNf4(weight.format) ? "wide" : "subgroup";
+}
+
+function form(gpu: Gpu, { format, inputs }: Matrix, name: FormName): Form {
+  const HALF = format === "float16" || format === "nf4-half";
+  if (name in tilesB || name === "matrix") {
+    const tile = tilesB[name as keyof typeof tilesB] ?? tilesB["64 x 64"];
+    const overrides = { HALF, NF4: isNf4(format), ...halfOverride(gpu) };
+    if (name === "matrix") return made(matmulMatrix, overrides, tile);
+    if (name === "16 x 16") return made(matmulFew, overrides, tile);
+    return made(matmulShader, { TALL: tile.rows / 64, WIDE: tile.columns / 64, ...overrides }, tile);
+  }
+  const formD = name as "strips" | "wide" | "subgroup";
   const block = isNf4(format) ? NF4_BLOCK : K_BLOCK;
-  const overrides = { SG: gpu.info.subgroupSize, RAGGED: params.k % block !== 0 };
+  const overrides = { SG: gpu.info.subgroupSize, RAGGED: inputs % block !== 0 };
   const halves = { ...overrides, ...halfOverride(gpu) };
-  if (format === "float32") gpu.run(floatKernels[form], overrides, bindings, params, tiles);
-  else if (format === "float16") gpu.run(halfKernels[form], halves, bindings, params, tiles);
-  else gpu.run(nf4Kernels[narrow], { ...halves, HALF: format === "nf4-half" }, bindings, params, tiles);
+  const tile = tileSize(gpu, formD);
+  if (format === "float32") return made(floatKernels[formD], overrides, tile);
+  if (format === "float16") return made(halfKernels[formD], halves, tile);
+  return made(nf4Kernels[formD as "strips" | "subgroup"], { ...halves, HALF }, tile);
 }
 
 const floatKernels = { strips: matmulStrips, wide: matmulWide, subgroup: matmulSubgroup };
 const halfKernels = { strips: matmulStripsHalf, wide: matmulWideHalf, subgroup: matmulSubgroupHalf };
 const nf4Kernels = { strips: matmulStripsNf4, subgroup: matmulSubgroupNf4 };
 
-function runAB(gpu: Gpu, { format }: Matrix, bindings: Bindings<Memory>, params: Params): void {
-  const HALF = format === "float16" || format === "nf4-half";
-  const overrides = { HALF, NF4: isNf4(format), ...halfOverride(gpu) };
-  const tiles = (rows: number, columns: number) => tilesOf({ rows, columns }, params.vectors, params.n);
-  if (gpu.info.tier === "A") gpu.run(matmulMatrix, overrides, bindings, params, tiles(64, 64));
-  else if (params.vectors <= FEW) gpu.run(matmulFew, overrides, bindings, params, tiles(16, 16));
-  else gpu.run(matmulShader, { TALL: 1, WIDE: 1, ...overrides }, bindings, params, tiles(64, 64));
-}
-
-/** So few vectors leave tiles of 64 rows mostly empty. */
-const FEW = 16;
+const made = <Overrides>(shader: MatmulShader<Overrides>, overrides: Overrides, tile: TileSize): Form => ({
+  shader,
+  overrides,
+  tile,
+});
 
 export const halfOverride = (gpu: Gpu) => ({ HALF_FLUSHES: gpu.info.halfFlushes });

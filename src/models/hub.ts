@@ -1,7 +1,7 @@
 /** Finds the folder of a model by its name, and fetches it from the Hub where it is a name of the Hub. */
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { packageRoot } from "../version.ts";
 import { UserError } from "./errors.ts";
 import { cachedSnapshot, hubCache, isHubName, isOffline, missingFrom } from "./hub-cache.ts";
 import { type DownloadOptions, downloadModel } from "./hub-download.node.ts";
@@ -65,10 +65,3 @@ const download = (name: string): string =>
   isOffline()
     ? "; HF_HUB_OFFLINE is set, so nothing is downloaded: unset it, or copy the cache from where there is a network"
     : `; \`notice download ${name}\` fetches it from the Hub`;
-
-/** The folder of this package, from sources and from the build alike. */
-export function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
-  return folder;
-}

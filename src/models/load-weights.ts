@@ -47,6 +47,7 @@ export function wantedWeights(): { weights: Weights; wanted: ReadonlyMap<string,
 }
 
 export interface LoadedWeights extends Weights {
+  readonly matrices: Iterable<Matrix>;
   release(): void;
 }
 
@@ -117,6 +118,7 @@ export async function loadWeights(
     matrix: (name) => get(matrices, name),
     vector: (name) => get(vectors, name),
     table: (name) => get(tables, name),
+    matrices: matrices.values(),
     release,
   };
 }

@@ -2,6 +2,7 @@
 import { openFolder } from "#files";
 import { openDry } from "../kernels/dry.ts";
 import type { Gpu } from "../kernels/gpu.ts";
+import { tune } from "../kernels/tuning.ts";
 import { readArchitecture } from "./architectures.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import type { Folder } from "./files.ts";
@@ -12,7 +13,7 @@ import { checkRoom, type LoadProgress, loadWeights } from "./load-weights.ts";
 import type { Model } from "./model.ts";
 import { isQuantized, type Quantize } from "./nf4.ts";
 
-export { findModel, packageRoot } from "./hub.ts";
+export { findModel } from "./hub.ts";
 
 export interface LoadOptions {
   /** Of a Hub name: a branch, a tag, a commit, or refs/pr/N; by default main, as the cache has it. */
@@ -51,6 +52,7 @@ export async function loadModel(gpu: Gpu, name: string, options: LoadOptions = {
     const compiled = gpu.compile(dry.programs.values());
     const [weights] = await Promise.all([load(gpu, { onProgress, signal }), compiled]);
     const identify = async () => ({ config: hashOf(configText), weights: await weightsHash(folder) });
+    await tune(gpu, weights.matrices);
     return assemble(gpu, weights, { name, identify });
   } finally {
     await checkpoint.close();

@@ -74,7 +74,13 @@ async function fullSize(): Promise<Model> {
     decode: () => "",
   };
   const identity = { name: "BLIP-VQA-base", identify: mini.identify };
-  return blipModel(openDry(gpu.info), { ...wantedWeights().weights, release: () => {} }, config, inputs, identity);
+  return blipModel(
+    openDry(gpu.info),
+    { ...wantedWeights().weights, matrices: [], release: () => {} },
+    config,
+    inputs,
+    identity,
+  );
 }
 
 test("at full size three kinds and all heads need at most 1.15 times the arithmetic that is left when all is shared", async () => {

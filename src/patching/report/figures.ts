@@ -1,6 +1,6 @@
 /** The main heat maps as files of their own: all groups and orders, SVG and PNG. */
 import { join } from "node:path";
-import { packageRoot } from "../../models/load.ts";
+import { packageRoot } from "../../version.ts";
 import { type Column, combine, type MeanTable, orderName, viewText } from "./grid.ts";
 import { heatMap } from "./heat-map.ts";
 import { scaleOf, type View } from "./palette.ts";

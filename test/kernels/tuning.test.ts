@@ -1,0 +1,110 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test, vi } from "vitest";
+import { openDry } from "../../src/kernels/dry.ts";
+import type { Gpu } from "../../src/kernels/gpu.ts";
+import { formNames, matmul, productClass } from "../../src/kernels/matmul.ts";
+import { emptyMatrix, type Format, type Matrix, writeRows } from "../../src/kernels/matrix.ts";
+import { tuningFile } from "../../src/kernels/tuning.node.ts";
+import { type Choices, tune } from "../../src/kernels/tuning.ts";
+import { nf4Rows } from "../../src/models/nf4.ts";
+import { bitsOf, compute, devices, noise } from "./device.ts";
+
+function matrixOf(gpu: Gpu, format: Format, outputs: number, inputs: number): Matrix {
+  const matrix = emptyMatrix(gpu, "weight", outputs, inputs, format);
+  const values = noise(outputs * inputs, 2);
+  const halves = () => Uint16Array.from(values, (value) => 0x3000 + Math.floor(Math.abs(value) * 1000));
+  const words = {
+    float32: () => new Uint32Array(values.buffer),
+    float16: () => new Uint32Array(halves().buffer),
+    nf4: () => nf4Rows("weight", "nf4", inputs, values),
+    "nf4-half": () => nf4Rows("weight", "nf4-half", inputs, values),
+  }[format]();
+  writeRows(gpu, matrix, 0, words);
+  return matrix;
+}
+
+describe.each(devices)("tier $tier", ({ gpu }) => {
+  // On tier B each form of a format is a program that compiles for a second, and formats differ in reading alone.
+  const formats = gpu.info.tier === "B" ? (["float32"] as const) : (["float32", "float16", "nf4"] as const);
+  test.each(formats)("all forms of %s products have the same bits", async (format) => {
+    const [vectors, inputs, outputs] = [133, 200, 136];
+    const weight = matrixOf(gpu, format, outputs, inputs);
+    const names = formNames(gpu, weight);
+    const made = [];
+    for (const name of names) {
+      gpu.tuning.chosen.set(productClass(weight, vectors), name);
+      made.push(
+        await compute(gpu, () => {
+          const x = gpu.upload("x", [vectors, inputs], noise(vectors * inputs));
+          return matmul(gpu, "y", x, weight, gpu.upload("bias", [outputs], noise(outputs, 3)));
+        }),
+      );
+    }
+    gpu.tuning.chosen.clear();
+    for (const [i, y] of made.entries()) expect(bitsOf(y), names[i]).toEqual(bitsOf(made[0]!));
+  });
+});
+
+test("measures each class of shapes once, and takes what was measured from then on", async () => {
+  const { gpu } = devices[1];
+  let kept: Choices = {};
+  const store = {
+    read: async () => kept,
+    write: async (choices: Choices) => {
+      kept = choices;
+    },
+  };
+  Object.assign(gpu.tuning, { store });
+  const time = vi.spyOn(gpu, "time");
+  const [small, same] = [matrixOf(gpu, "float32", 24, 16), matrixOf(gpu, "float32", 24, 16)];
+  await tune(gpu, [small, same]);
+  const classes = [1, 4, 16, 64, 256, 1024, 4096].map((count) => `matmul float32 16 x 24, ${count} vectors`);
+  expect(Object.keys(kept)).toEqual(classes);
+  for (const form of Object.values(kept)) expect(formNames(gpu, small)).toContain(form);
+  expect(time).toHaveBeenCalledTimes(classes.length * formNames(gpu, small).length * 3);
+
+  gpu.tuning.chosen.clear();
+  kept = { ...kept, [classes[0]!]: "a form of another version" };
+  await tune(gpu, [small]);
+  expect(time).toHaveBeenCalledTimes((classes.length + 1) * formNames(gpu, small).length * 3);
+  expect(kept[classes[0]!]).not.toBe("a form of another version");
+  Object.assign(gpu.tuning, { store: undefined });
+  gpu.tuning.chosen.clear();
+  time.mockRestore();
+});
+
+test("nothing is measured where no store is given, or there is one form alone", async () => {
+  const { gpu } = devices[1];
+  const time = vi.spyOn(gpu, "time");
+  await tune(gpu, [matrixOf(gpu, "float32", 24, 16)]);
+  expect(time).not.toHaveBeenCalled();
+  const dry = openDry({ tier: "A" });
+  const write = vi.fn();
+  const alone = { ...dry, tuning: { chosen: new Map<string, string>(), store: { read: async () => ({}), write } } };
+  await tune(alone, [emptyMatrix(dry, "weight", 24, 16, "float32")]);
+  expect(write).not.toHaveBeenCalled();
+});
+
+test("choices are kept in a file of the user's cache; a damaged one is made anew, one that cannot be written is done without", async () => {
+  const cache = mkdtempSync(join(tmpdir(), "notice-tuning-"));
+  vi.stubEnv("XDG_CACHE_HOME", cache);
+  try {
+    const store = tuningFile("an adapter");
+    expect(await store.read()).toEqual({});
+    await store.write({ "a class": "a form" });
+    expect(await tuningFile("an adapter").read()).toEqual({ "a class": "a form" });
+    expect(await tuningFile("another adapter").read()).toEqual({});
+    const folder = join(cache, "notice-webgpu", "tuning");
+    const [file] = readdirSync(folder);
+    expect(JSON.parse(readFileSync(join(folder, file!), "utf8"))).toMatchObject({ subject: "an adapter" });
+    writeFileSync(join(folder, file!), '{"choices": {"a cl');
+    expect(await store.read()).toEqual({});
+    vi.stubEnv("XDG_CACHE_HOME", join(folder, file!));
+    await tuningFile("an adapter").write({ "a class": "a form" });
+  } finally {
+    vi.unstubAllEnvs();
+    rmSync(cache, { recursive: true });
+  }
+});
