@@ -1,6 +1,6 @@
 // Matrix product with bias on float16 matrix units: y = x W^T + b, products of float16, sums in float32. Not exact.
 //
-//   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
+//   x [vectors, k]   W [at least first + n, k], float32, float16 two to a word (HALF), or NF4   b as W   y [n / plane, vectors, plane]
 //
 // A workgroup of four times 32 lanes makes a tile of 64 x 64, each subgroup a quarter of it in four matrices of 16 x 16.
 // Both operands pass through workgroup memory 32 inputs at a time, rounded to float16; rows are padded so that matrices
@@ -8,12 +8,13 @@
 //
 // use lib/matrix.wgsl
 // use lib/weight-at.wgsl
+// use lib/planes.wgsl
 // use lib/grid.wgsl
 
 override HALF: bool;
 override NF4: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -52,7 +53,7 @@ fn main(
       var a = 0.0;
       var w = 0.0;
       if (input < params.k && row + line < params.vectors) { a = x[(row + line) * params.k + input]; }
-      if (input < params.k && column + line < params.n) { w = weight_at(column + line, input); }
+      if (input < params.k && column + line < params.n) { w = weight_at(params.first + column + line, input); }
       xs[line * STRIDE + i % STEP] = to_half(a);
       ws[line * STRIDE + i % STEP] = to_half(w);
     }
@@ -70,8 +71,8 @@ fn main(
       let n = left + i % SIDE;
       if (out < params.vectors && n < params.n) {
         var b = 0.0;
-        if (params.has_bias != 0u) { b = bias[n]; }
-        y[out * params.n + n] = results[SIDE * SIDE * quarter + i] + b;
+        if (params.has_bias != 0u) { b = bias[params.first + n]; }
+        y[output_at(out, n)] = results[SIDE * SIDE * quarter + i] + b;
       }
     }
     workgroupBarrier();

@@ -1,6 +1,6 @@
 // Matrix product with bias for GPUs: y = x W^T + b
 //
-//   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
+//   x [vectors, k]   W [at least first + n, k], float32, float16 two to a word (HALF), or NF4   b as W   y [n / plane, vectors, plane]
 //
 // A workgroup of 16 x 16 makes a tile of 64 TALL rows and 64 WIDE columns, each invocation TALL x WIDE squares of 4 x 4 in
 // registers. Both operands pass through workgroup memory 16 inputs at a time, four rows (or columns) of an input to a
@@ -8,6 +8,7 @@
 // in two levels, blocks of 16 inputs and the total; their order depends neither on the number of vectors nor on the tile.
 //
 // use lib/weight-at.wgsl
+// use lib/planes.wgsl
 // use lib/grid.wgsl
 
 override TALL: u32;
@@ -15,7 +16,7 @@ override WIDE: u32;
 override HALF: bool;
 override NF4: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -53,7 +54,7 @@ fn input_at(row: u32, k: u32) -> f32 {
 
 fn weight_of(column: u32, k: u32) -> f32 {
   if (column >= params.n || k >= params.k) { return 0.0; }
-  return weight_at(column, k);
+  return weight_at(params.first + column, k);
 }
 
 fn four_inputs(row: u32, k: u32) -> vec4f {
@@ -70,8 +71,8 @@ fn store_row(row: u32, column: u32, value: vec4f) {
     let n = column + j;
     if (n >= params.n) { return; }
     var b = 0.0;
-    if (params.has_bias != 0u) { b = bias[n]; }
-    y[row * params.n + n] = value[j] + b;
+    if (params.has_bias != 0u) { b = bias[params.first + n]; }
+    y[output_at(row, n)] = value[j] + b;
   }
 }
 

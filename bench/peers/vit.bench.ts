@@ -88,8 +88,8 @@ async function visionWeights(path: string) {
   const folder = await openFolder(path);
   const config = readBlipConfig(await folder.json("config.json"));
   const checkpoint = await openCheckpoint(folder);
-  const wanted = [...dryForward(config, 2).wanted.values()].filter(({ name }) => name.startsWith("vision_model."));
-  const weights = await loadWeights(gpu, checkpoint, wanted);
+  const asked = [...dryForward(config, 2).wanted].filter(([name]) => name.startsWith("vision_model."));
+  const weights = await loadWeights(gpu, checkpoint, { wanted: new Map(asked), joined: [] });
   await checkpoint.close();
   return { weights, config };
 }

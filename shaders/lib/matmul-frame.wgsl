@@ -1,10 +1,13 @@
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from `first` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -18,19 +21,22 @@ fn within(k: u32) -> u32 {
   return min(k, params.k - 1u);
 }
 
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(first: u32) -> vec4f {
+fn bias_of(output: u32) -> vec4f {
   if (params.has_bias == 0u) { return vec4f(); }
-  let last = params.n - 1u;
-  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
 }
 
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
+  let at = output_at(row, first);
   y[at] = value.x;
   if (first + 1u < params.n) { y[at + 1u] = value.y; }
   if (first + 2u < params.n) { y[at + 2u] = value.z; }

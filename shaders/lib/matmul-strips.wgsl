@@ -29,8 +29,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let strips = strips_from(row, params.vectors);
   let own_a = tile / row_tiles * 2u * SG + lane;
   let own_b = own_a + SG;
-  let place_a = place_of(min(own_a, texels - 1u));
-  let place_b = place_of(min(own_b, texels - 1u));
+  let place_a = place_in(own_a);
+  let place_b = place_in(own_b);
   prepare(lane);
   var totals = array<Strip, STRIPS>();
   for (var k = 0u; k < params.k; k += K_BLOCK) {

@@ -11,7 +11,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  let place = place_of(min(own, texels - 1u));
+  let place = place_in(own);
   let starts = starts_of(row);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {

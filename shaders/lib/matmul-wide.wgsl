@@ -37,10 +37,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + 4u * SG - 1u) / (4u * SG))) { return; }
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * 4u * SG + lane;
-  let last = texels - 1u;
-  let places = Places(
-    place_of(min(own, last)), place_of(min(own + SG, last)), place_of(min(own + 2u * SG, last)), place_of(min(own + 3u * SG, last)),
-  );
+  let places = Places(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
   let starts = starts_of(row);
   var total = Wide();
   for (var k = 0u; k < params.k; k += K_BLOCK) {

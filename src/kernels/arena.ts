@@ -5,10 +5,16 @@
  */
 import { MemoryError } from "./errors.ts";
 import type { AdapterInfo } from "./gpu.ts";
-import type { Memory, Tensor, TextureMemory } from "./tensor.ts";
+import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
 
 interface Loan extends Memory {
   readonly class: number;
+  /** The same parts each time, so that bind groups find them again. */
+  readonly parts: Map<string, Part>;
+}
+
+interface Part extends Memory {
+  readonly whole: Loan;
 }
 
 /** Where memory comes from; a dry run has none and only counts. */
@@ -29,6 +35,8 @@ export class Arena {
   readonly #free = new Map<number, Loan[]>();
   readonly #frames: Set<Memory>[] = [];
   readonly #lent = new Set<Memory>();
+  /** How many parts are lent of what was split. */
+  readonly #partsLent = new Map<Loan, number>();
   readonly #textures = new Set<TextureMemory>();
   readonly #landings = new Map<number, GPUBuffer[]>();
   #next = 1;
@@ -75,10 +83,46 @@ export class Arena {
   give(memory: Memory): void {
     if (!this.#lent.delete(memory)) return;
     this.keep(memory);
-    const loan = memory as Loan;
+    if ("whole" in memory) this.#givePart(memory as Part);
+    else this.#giveLoan(memory as Loan);
+  }
+
+  #giveLoan(loan: Loan): void {
     const free = this.#free.get(loan.class)!;
     const at = free.findIndex((other) => other.id > loan.id);
     free.splice(at === -1 ? free.length : at, 0, loan);
+  }
+
+  /** The parts of a tensor [parts, ...]: what was lent as one is from now on lent as many. */
+  split({ shape: [count, ...shape], memory }: Tensor, labels: readonly string[]): Tensor[] {
+    if (count !== labels.length || "whole" in memory || !this.#lent.has(memory))
+      throw new Error(`arena: ${labels.join(", ")} are no parts of memory that is lent in one piece`);
+    const whole = memory as Loan;
+    const bytes = 4 * size(shape);
+    const parts = labels.map((_, i) => this.#part(whole, i * bytes, bytes));
+    const frame = this.#frames.findLast((one) => one.delete(whole));
+    for (const part of parts) {
+      this.#lent.add(part);
+      frame?.add(part);
+    }
+    this.#partsLent.set(whole, parts.length);
+    return parts.map((part, i) => ({ label: labels[i]!, shape, memory: part }));
+  }
+
+  #part(whole: Loan, offset: number, bytes: number): Part {
+    const key = `${offset} ${bytes}`;
+    const { buffer } = whole;
+    const part = whole.parts.get(key) ?? { id: this.#next++, whole, bytes, offset, ...(buffer && { buffer }) };
+    whole.parts.set(key, part);
+    return part;
+  }
+
+  #givePart({ whole }: Part): void {
+    const left = this.#partsLent.get(whole)! - 1;
+    this.#partsLent.set(whole, left);
+    if (left > 0) return;
+    this.#partsLent.delete(whole);
+    this.give(whole);
   }
 
   texture(label: string, width: number, height: number): TextureMemory {
@@ -135,7 +179,7 @@ export class Arena {
     if (!this.#free.has(length)) this.#free.set(length, []);
     this.#account(label, length);
     const buffer = this.#allocator.buffer(length, "storage");
-    return { id: this.#next++, bytes: length, class: length, ...(buffer && { buffer }) };
+    return { id: this.#next++, bytes: length, class: length, parts: new Map(), ...(buffer && { buffer }) };
   }
 
   #account(label: string, bytes: number): void {

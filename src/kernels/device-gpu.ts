@@ -68,7 +68,7 @@ export class DeviceGpu implements Gpu {
     this.submit(); // earlier dispatches may still use this memory under another name
     this.#device.queue.writeBuffer(
       memory.buffer!,
-      offset,
+      (memory.offset ?? 0) + offset,
       words.buffer as ArrayBuffer,
       words.byteOffset,
       words.byteLength,
@@ -113,6 +113,10 @@ export class DeviceGpu implements Gpu {
     for (const { memory } of tensors) this.#arena.give(memory);
   }
 
+  split(tensor: Tensor, labels: readonly string[]): Tensor[] {
+    return this.#arena.split(tensor, labels);
+  }
+
   destroyTexture(texture: TextureMemory): void {
     this.submit();
     this.#arena.destroyTexture(texture);
@@ -153,7 +157,7 @@ export class DeviceGpu implements Gpu {
     const landing = this.#arena.landing(bytes);
     this.#endPass();
     this.#encoder ??= this.#device.createCommandEncoder();
-    this.#encoder.copyBufferToBuffer(tensor.memory.buffer!, 0, landing, 0, bytes);
+    this.#encoder.copyBufferToBuffer(tensor.memory.buffer!, tensor.memory.offset ?? 0, landing, 0, bytes);
     this.submit();
     try {
       await this.#platform.settle(landing.mapAsync(GPUMapMode.READ, 0, bytes));

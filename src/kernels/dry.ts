@@ -55,6 +55,7 @@ export function openDry(info: Partial<AdapterInfo> = {}): DryGpu {
     release: (...tensors) => {
       for (const { memory } of tensors) arena.give(memory);
     },
+    split: (whole, labels) => arena.split(whole, labels),
     destroyTexture: (texture) => arena.destroyTexture(texture),
     run(shader, overrides) {
       this.dispatches += 1;

@@ -77,6 +77,8 @@ export interface Gpu {
   /** Takes a tensor out of its frame: it lives until `release`. */
   keep(tensor: Tensor): Tensor;
   release(...tensors: Tensor[]): void;
+  /** The parts of a tensor [parts, ...], each a multiple of 256 bytes, with its memory, which returns with the last of them. */
+  split(tensor: Tensor, labels: readonly string[]): Tensor[];
   destroyTexture(texture: TextureMemory): void;
   run<B extends string, O, P extends string>(
     shader: Shader<B, O, P>,

@@ -20,15 +20,47 @@ import {
 import { size, type Tensor } from "./tensor.ts";
 
 /**
- * x [..., inputs] by weight [outputs, inputs] plus bias [outputs]: [..., outputs].
+ * x [..., inputs] by weight [outputs, inputs] plus bias (of all that is stored of the weight): [..., outputs].
  * A row of the result has the same bits whatever the number of rows.
  * Hugging Face: `torch.nn.Linear`.
  */
 export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?: Tensor): Tensor {
-  const { inputs, outputs } = weight;
-  if (x.shape.at(-1) !== inputs) throw new ShapeError("matmul", x, ["…", inputs]);
-  if (bias && size(bias.shape) !== outputs) throw new ShapeError("matmul", bias, [outputs]);
+  const { outputs } = weight;
   const y = gpu.tensor(label, [...x.shape.slice(0, -1), outputs]);
+  multiply(gpu, y, x, weight, outputs, bias);
+  return y;
+}
+
+/**
+ * The outputs in as many tensors [..., outputs / labels.length] as there are labels: one product where the device can lend
+ * the parts of one piece of memory, else several. The same bits as `matmul` of each part.
+ */
+export function matmulParts(gpu: Gpu, labels: readonly string[], x: Tensor, weight: Matrix, bias?: Tensor): Tensor[] {
+  const plane = weight.outputs / labels.length;
+  const shape = [...x.shape.slice(0, -1), plane];
+  const bytes = 4 * size(shape);
+  if (labels.length === 1 || bytes % PART_BYTES !== 0 || labels.length * bytes > gpu.info.maxBindingBytes)
+    return labels.map((label, i) => matmul(gpu, label, x, rowsOf(weight, i * plane, plane), bias));
+  const y = gpu.tensor(labels.join(", "), [labels.length, ...shape]);
+  multiply(gpu, y, x, weight, plane, bias);
+  return gpu.split(y, labels);
+}
+
+/** Buffers are bound from multiples of so many bytes on. */
+const PART_BYTES = 256;
+
+/** Some neighbouring outputs of a weight. */
+export const rowsOf = (weight: Matrix, first: number, outputs: number): Matrix => ({
+  ...weight,
+  first: weight.first + first,
+  outputs,
+});
+
+/** Writes the outputs into y, in planes of `plane`. */
+function multiply(gpu: Gpu, y: Tensor, x: Tensor, weight: Matrix, plane: number, bias?: Tensor): void {
+  const { inputs, outputs, stored, first } = weight;
+  if (x.shape.at(-1) !== inputs) throw new ShapeError("matmul", x, ["…", inputs]);
+  if (bias && size(bias.shape) !== stored) throw new ShapeError("matmul", bias, [stored]);
   const vectors = size(x.shape) / inputs;
   gpu.flop += 2 * vectors * inputs * outputs;
   const { shader, overrides, tile } = form(gpu, weight, formFor(gpu, weight, vectors));
@@ -38,9 +70,8 @@ export function matmul(gpu: Gpu, label: string, x: Tensor, weight: Matrix, bias?
     bias: (bias ?? x).memory,
     y: y.memory,
   };
-  const params = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined) };
+  const params = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined), first, plane };
   gpu.run(shader, overrides, bindings, params, tilesOf(tile, vectors, outputs));
-  return y;
 }
 
 /** A way to make a product. */
@@ -50,7 +81,11 @@ interface Form {
   readonly tile: TileSize;
 }
 
-type MatmulShader<Overrides> = Shader<"x" | "weight" | "bias" | "y", Overrides, "vectors" | "n" | "k" | "has_bias">;
+type MatmulShader<Overrides> = Shader<
+  "x" | "weight" | "bias" | "y",
+  Overrides,
+  "vectors" | "n" | "k" | "has_bias" | "first" | "plane"
+>;
 
 /** Tiles of tier B by what a workgroup makes, each with the same bits; of tier D: group.ts. */
 const tilesB = {

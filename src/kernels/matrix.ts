@@ -16,9 +16,12 @@ export type Nf4 = "nf4" | "nf4-half";
 
 export const isNf4 = (format: Format): format is Nf4 => format === "nf4" || format === "nf4-half";
 
-/** A weight matrix [outputs, inputs] on the device. */
+/** A weight matrix [outputs, inputs] on the device, or some of its neighbouring outputs. */
 export interface Matrix {
   readonly label: string;
+  /** How many there are in all, and which of them this is: `outputs` from `first` on, a multiple of 4. */
+  readonly stored: number;
+  readonly first: number;
   readonly outputs: number;
   readonly inputs: number;
   readonly format: Format;
@@ -45,7 +48,7 @@ export function emptyMatrix(gpu: Gpu, label: string, outputs: number, inputs: nu
   if (format === "float16" && inputs % 2 === 1)
     throw new Error(`matmul: ${label} has ${inputs} inputs, float16 needs an even number`);
   const words = rowWords(format, inputs);
-  const shape = { label, outputs, inputs, format };
+  const shape = { label, stored: outputs, first: 0, outputs, inputs, format };
   if (gpu.info.tier !== "D") return { ...shape, memory: gpu.keep(gpu.tensor(label, [outputs, words])).memory };
   if (isNf4(format)) return { ...shape, texture: gpu.texture(label, Math.ceil(outputs / 4), words) };
   const height = rowsBelow(gpu, shape);
@@ -68,8 +71,8 @@ const rowTexels = ({ format, inputs }: Pick<Matrix, "format" | "inputs">): numbe
   Math.ceil(rowWords(format, inputs) / TEXEL_WORDS);
 
 /** Rows that lie one below the other, four by four; as many lie to the right of these, until all have their place. */
-function rowsBelow(gpu: Gpu, { outputs }: Pick<Matrix, "outputs">): number {
-  const fours = Math.ceil(outputs / 4);
+function rowsBelow(gpu: Gpu, { stored }: Pick<Matrix, "stored">): number {
+  const fours = Math.ceil(stored / 4);
   const stacks = Math.ceil(fours / Math.floor(gpu.info.maxTextureSide / 4));
   return 4 * Math.ceil(fours / stacks);
 }

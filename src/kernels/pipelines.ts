@@ -1,6 +1,7 @@
 /** Pipelines and bind groups, each made once. */
 import { DeviceError } from "./errors.ts";
 import { type AdapterInfo, type Bindable, MATRIX_UNITS, type Program } from "./gpu.ts";
+import type { Memory, TextureMemory } from "./tensor.ts";
 
 type AnyShader = Program["shader"];
 
@@ -153,5 +154,7 @@ function entry(binding: number, kind: string): GPUBindGroupLayoutEntry {
 }
 
 function resource(bindable: Bindable): GPUBindingResource {
-  return "buffer" in bindable ? { buffer: bindable.buffer! } : (bindable as { view?: GPUTextureView }).view!;
+  if (!("buffer" in bindable)) return (bindable as TextureMemory).view!;
+  const { buffer, offset, bytes } = bindable as Memory;
+  return offset === undefined ? { buffer: buffer! } : { buffer: buffer!, offset, size: bytes };
 }

@@ -3544,27 +3544,28 @@ fn exp_exact(x: f32) -> f32 {
 };
 
 /** shaders/matmul-few.wgsl */
-export const matmulFew: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulFew: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-few",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `requires immediate_address_space;
 // Matrix product with bias for GPUs, few vectors: y = x W^T + b
 //
-//   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
+//   x [vectors, k]   W [at least first + n, k], float32, float16 two to a word (HALF), or NF4   b as W   y [n / plane, vectors, plane]
 //
 // A workgroup makes a tile of 16 x 16, so that many share the weights out where a tile of matmul.wgsl would be mostly empty.
 // Both operands pass through workgroup memory 16 inputs at a time, transposed and padded so that neighbouring lanes read
 // neighbouring banks. Sums are kept in two levels as there, with the same bits.
 //
 // use lib/weight-at.wgsl
+// use lib/planes.wgsl
 // use lib/grid.wgsl
 
 override HALF: bool;
 override NF4: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -3592,7 +3593,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     var a = 0.0;
     var w = 0.0;
     if (inside && row + high < params.vectors) { a = x[(row + high) * params.k + k + low]; }
-    if (inside && column + high < params.n) { w = weight_at(column + high, k + low); }
+    if (inside && column + high < params.n) { w = weight_at(params.first + column + high, k + low); }
     xs[low * STRIDE + high] = a;
     ws[low * STRIDE + high] = w;
     workgroupBarrier();
@@ -3604,8 +3605,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let n = column + low;
   if (row + high >= params.vectors || n >= params.n) { return; }
   var b = 0.0;
-  if (params.has_bias != 0u) { b = bias[n]; }
-  y[(row + high) * params.n + n] = total + b;
+  if (params.has_bias != 0u) { b = bias[params.first + n]; }
+  y[output_at(row + high, n)] = total + b;
 }
 
 // A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
@@ -3676,6 +3677,12 @@ fn open_half(bits: u32) -> vec2f {
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
 }
 
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
+}
+
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
   return id.x + id.y * count.x;
@@ -3690,10 +3697,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-matrix.wgsl */
-export const matmulMatrix: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulMatrix: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-matrix",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     units: `enable subgroups;
 enable f16;
@@ -3701,7 +3708,7 @@ enable chromium_experimental_subgroup_matrix;
 requires immediate_address_space;
 // Matrix product with bias on float16 matrix units: y = x W^T + b, products of float16, sums in float32. Not exact.
 //
-//   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
+//   x [vectors, k]   W [at least first + n, k], float32, float16 two to a word (HALF), or NF4   b as W   y [n / plane, vectors, plane]
 //
 // A workgroup of four times 32 lanes makes a tile of 64 x 64, each subgroup a quarter of it in four matrices of 16 x 16.
 // Both operands pass through workgroup memory 32 inputs at a time, rounded to float16; rows are padded so that matrices
@@ -3709,12 +3716,13 @@ requires immediate_address_space;
 //
 // use lib/matrix.wgsl
 // use lib/weight-at.wgsl
+// use lib/planes.wgsl
 // use lib/grid.wgsl
 
 override HALF: bool;
 override NF4: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -3753,7 +3761,7 @@ fn main(
       var a = 0.0;
       var w = 0.0;
       if (input < params.k && row + line < params.vectors) { a = x[(row + line) * params.k + input]; }
-      if (input < params.k && column + line < params.n) { w = weight_at(column + line, input); }
+      if (input < params.k && column + line < params.n) { w = weight_at(params.first + column + line, input); }
       xs[line * STRIDE + i % STEP] = to_half(a);
       ws[line * STRIDE + i % STEP] = to_half(w);
     }
@@ -3771,8 +3779,8 @@ fn main(
       let n = left + i % SIDE;
       if (out < params.vectors && n < params.n) {
         var b = 0.0;
-        if (params.has_bias != 0u) { b = bias[n]; }
-        y[out * params.n + n] = results[SIDE * SIDE * quarter + i] + b;
+        if (params.has_bias != 0u) { b = bias[params.first + n]; }
+        y[output_at(out, n)] = results[SIDE * SIDE * quarter + i] + b;
       }
     }
     workgroupBarrier();
@@ -3880,6 +3888,12 @@ fn open_half(bits: u32) -> vec2f {
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
 }
 
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
+}
+
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
   return id.x + id.y * count.x;
@@ -3894,7 +3908,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 requires immediate_address_space;
 // Matrix product with bias on float16 matrix units: y = x W^T + b, products of float16, sums in float32. Not exact.
 //
-//   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
+//   x [vectors, k]   W [at least first + n, k], float32, float16 two to a word (HALF), or NF4   b as W   y [n / plane, vectors, plane]
 //
 // A workgroup of four times 32 lanes makes a tile of 64 x 64, each subgroup a quarter of it in four matrices of 16 x 16.
 // Both operands pass through workgroup memory 32 inputs at a time, rounded to float16; rows are padded so that matrices
@@ -3902,12 +3916,13 @@ requires immediate_address_space;
 //
 // use lib/matrix.wgsl
 // use lib/weight-at.wgsl
+// use lib/planes.wgsl
 // use lib/grid.wgsl
 
 override HALF: bool;
 override NF4: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -3946,7 +3961,7 @@ fn main(
       var a = 0.0;
       var w = 0.0;
       if (input < params.k && row + line < params.vectors) { a = x[(row + line) * params.k + input]; }
-      if (input < params.k && column + line < params.n) { w = weight_at(column + line, input); }
+      if (input < params.k && column + line < params.n) { w = weight_at(params.first + column + line, input); }
       xs[line * STRIDE + i % STEP] = to_half(a);
       ws[line * STRIDE + i % STEP] = to_half(w);
     }
@@ -3964,8 +3979,8 @@ fn main(
       let n = left + i % SIDE;
       if (out < params.vectors && n < params.n) {
         var b = 0.0;
-        if (params.has_bias != 0u) { b = bias[n]; }
-        y[out * params.n + n] = results[SIDE * SIDE * quarter + i] + b;
+        if (params.has_bias != 0u) { b = bias[params.first + n]; }
+        y[output_at(out, n)] = results[SIDE * SIDE * quarter + i] + b;
       }
     }
     workgroupBarrier();
@@ -4064,6 +4079,12 @@ fn open_half(bits: u32) -> vec2f {
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
 }
 
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
+}
+
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
 fn linear_group(id: vec3u, count: vec3u) -> u32 {
   return id.x + id.y * count.x;
@@ -4078,10 +4099,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-strips-half.wgsl */
-export const matmulStripsHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulStripsHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-strips-half",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -4316,8 +4337,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let strips = strips_from(row, params.vectors);
   let own_a = tile / row_tiles * 2u * SG + lane;
   let own_b = own_a + SG;
-  let place_a = place_of(min(own_a, texels - 1u));
-  let place_b = place_of(min(own_b, texels - 1u));
+  let place_a = place_in(own_a);
+  let place_b = place_in(own_b);
   prepare(lane);
   var totals = array<Strip, STRIPS>();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
@@ -4338,12 +4359,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -4357,23 +4381,32 @@ fn within(k: u32) -> u32 {
   return min(k, params.k - 1u);
 }
 
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(first: u32) -> vec4f {
+fn bias_of(output: u32) -> vec4f {
   if (params.has_bias == 0u) { return vec4f(); }
-  let last = params.n - 1u;
-  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
 }
 
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
+  let at = output_at(row, first);
   y[at] = value.x;
   if (first + 1u < params.n) { y[at + 1u] = value.y; }
   if (first + 2u < params.n) { y[at + 2u] = value.z; }
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
 // Weights in float16, eight neighbouring inputs of an output to a texel, two to a word. Beyond the last input they meet a zero.
@@ -4448,10 +4481,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-strips-nf4.wgsl */
-export const matmulStripsNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulStripsNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-strips-nf4",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -4716,8 +4749,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let strips = strips_from(row, params.vectors);
   let own_a = tile / row_tiles * 2u * SG + lane;
   let own_b = own_a + SG;
-  let place_a = place_of(min(own_a, texels - 1u));
-  let place_b = place_of(min(own_b, texels - 1u));
+  let place_a = place_in(own_a);
+  let place_b = place_in(own_b);
   prepare(lane);
   var totals = array<Strip, STRIPS>();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
@@ -4738,12 +4771,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -4757,23 +4793,32 @@ fn within(k: u32) -> u32 {
   return min(k, params.k - 1u);
 }
 
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(first: u32) -> vec4f {
+fn bias_of(output: u32) -> vec4f {
   if (params.has_bias == 0u) { return vec4f(); }
-  let last = params.n - 1u;
-  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
 }
 
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
+  let at = output_at(row, first);
   y[at] = value.x;
   if (first + 1u < params.n) { y[at + 1u] = value.y; }
   if (first + 2u < params.n) { y[at + 2u] = value.z; }
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
 // NF4 weights (nf4.wgsl) in a texture (weight-texture.wgsl): a texel holds a word of each of four neighbouring outputs.
@@ -4873,10 +4918,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-strips.wgsl */
-export const matmulStrips: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulStrips: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-strips",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -5109,8 +5154,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let strips = strips_from(row, params.vectors);
   let own_a = tile / row_tiles * 2u * SG + lane;
   let own_b = own_a + SG;
-  let place_a = place_of(min(own_a, texels - 1u));
-  let place_b = place_of(min(own_b, texels - 1u));
+  let place_a = place_in(own_a);
+  let place_b = place_in(own_b);
   prepare(lane);
   var totals = array<Strip, STRIPS>();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
@@ -5131,12 +5176,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -5150,23 +5198,32 @@ fn within(k: u32) -> u32 {
   return min(k, params.k - 1u);
 }
 
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(first: u32) -> vec4f {
+fn bias_of(output: u32) -> vec4f {
   if (params.has_bias == 0u) { return vec4f(); }
-  let last = params.n - 1u;
-  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
 }
 
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
+  let at = output_at(row, first);
   y[at] = value.x;
   if (first + 1u < params.n) { y[at + 1u] = value.y; }
   if (first + 2u < params.n) { y[at + 2u] = value.z; }
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
 // Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
@@ -5213,10 +5270,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-subgroup-half.wgsl */
-export const matmulSubgroupHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulSubgroupHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-subgroup-half",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -5457,7 +5514,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  let place = place_of(min(own, texels - 1u));
+  let place = place_in(own);
   let starts = starts_of(row);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
@@ -5514,12 +5571,15 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -5533,23 +5593,32 @@ fn within(k: u32) -> u32 {
   return min(k, params.k - 1u);
 }
 
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(first: u32) -> vec4f {
+fn bias_of(output: u32) -> vec4f {
   if (params.has_bias == 0u) { return vec4f(); }
-  let last = params.n - 1u;
-  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
 }
 
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
+  let at = output_at(row, first);
   y[at] = value.x;
   if (first + 1u < params.n) { y[at + 1u] = value.y; }
   if (first + 2u < params.n) { y[at + 2u] = value.z; }
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
 // Weights in float16, eight neighbouring inputs of an output to a texel, two to a word. Beyond the last input they meet a zero.
@@ -5624,10 +5693,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-subgroup-nf4.wgsl */
-export const matmulSubgroupNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulSubgroupNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-subgroup-nf4",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -5874,7 +5943,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  let place = place_of(min(own, texels - 1u));
+  let place = place_in(own);
   let starts = starts_of(row);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
@@ -5931,12 +6000,15 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -5950,23 +6022,32 @@ fn within(k: u32) -> u32 {
   return min(k, params.k - 1u);
 }
 
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(first: u32) -> vec4f {
+fn bias_of(output: u32) -> vec4f {
   if (params.has_bias == 0u) { return vec4f(); }
-  let last = params.n - 1u;
-  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
 }
 
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
+  let at = output_at(row, first);
   y[at] = value.x;
   if (first + 1u < params.n) { y[at + 1u] = value.y; }
   if (first + 2u < params.n) { y[at + 2u] = value.z; }
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
 // NF4 weights (nf4.wgsl) in a texture (weight-texture.wgsl): a texel holds a word of each of four neighbouring outputs.
@@ -6066,10 +6147,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-subgroup.wgsl */
-export const matmulSubgroup: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulSubgroup: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-subgroup",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -6307,7 +6388,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * SG + lane;
-  let place = place_of(min(own, texels - 1u));
+  let place = place_in(own);
   let starts = starts_of(row);
   var total = Tile();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
@@ -6364,12 +6445,15 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -6383,23 +6467,32 @@ fn within(k: u32) -> u32 {
   return min(k, params.k - 1u);
 }
 
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(first: u32) -> vec4f {
+fn bias_of(output: u32) -> vec4f {
   if (params.has_bias == 0u) { return vec4f(); }
-  let last = params.n - 1u;
-  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
 }
 
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
+  let at = output_at(row, first);
   y[at] = value.x;
   if (first + 1u < params.n) { y[at + 1u] = value.y; }
   if (first + 2u < params.n) { y[at + 2u] = value.z; }
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
 // Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
@@ -6446,10 +6539,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-wide-half.wgsl */
-export const matmulWideHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulWideHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-wide-half",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -6779,10 +6872,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + 4u * SG - 1u) / (4u * SG))) { return; }
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * 4u * SG + lane;
-  let last = texels - 1u;
-  let places = Places(
-    place_of(min(own, last)), place_of(min(own + SG, last)), place_of(min(own + 2u * SG, last)), place_of(min(own + 3u * SG, last)),
-  );
+  let places = Places(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
   let starts = starts_of(row);
   var total = Wide();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
@@ -6824,12 +6914,15 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -6843,23 +6936,32 @@ fn within(k: u32) -> u32 {
   return min(k, params.k - 1u);
 }
 
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(first: u32) -> vec4f {
+fn bias_of(output: u32) -> vec4f {
   if (params.has_bias == 0u) { return vec4f(); }
-  let last = params.n - 1u;
-  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
 }
 
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
+  let at = output_at(row, first);
   y[at] = value.x;
   if (first + 1u < params.n) { y[at + 1u] = value.y; }
   if (first + 2u < params.n) { y[at + 2u] = value.z; }
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
 // Weights in float16, eight neighbouring inputs of an output to a texel, two to a word. Beyond the last input they meet a zero.
@@ -6934,10 +7036,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-wide.wgsl */
-export const matmulWide: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmulWide: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-wide",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -7263,10 +7365,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= row_tiles * ((texels + 4u * SG - 1u) / (4u * SG))) { return; }
   let row = ROWS * (tile % row_tiles);
   let own = tile / row_tiles * 4u * SG + lane;
-  let last = texels - 1u;
-  let places = Places(
-    place_of(min(own, last)), place_of(min(own + SG, last)), place_of(min(own + 2u * SG, last)), place_of(min(own + 3u * SG, last)),
-  );
+  let places = Places(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
   let starts = starts_of(row);
   var total = Wide();
   for (var k = 0u; k < params.k; k += K_BLOCK) {
@@ -7308,12 +7407,15 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
 }
 
 // What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off.
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -7327,23 +7429,32 @@ fn within(k: u32) -> u32 {
   return min(k, params.k - 1u);
 }
 
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(first: u32) -> vec4f {
+fn bias_of(output: u32) -> vec4f {
   if (params.has_bias == 0u) { return vec4f(); }
-  let last = params.n - 1u;
-  return vec4f(bias[first], bias[min(first + 1u, last)], bias[min(first + 2u, last)], bias[min(first + 3u, last)]);
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
 }
 
 // Four neighbouring outputs of a row, as far as there are so many rows and outputs.
 fn store(row: u32, first: u32, value: vec4f) {
   if (row >= params.vectors) { return; }
-  let at = row * params.n + first;
+  let at = output_at(row, first);
   y[at] = value.x;
   if (first + 1u < params.n) { y[at + 1u] = value.y; }
   if (first + 2u < params.n) { y[at + 2u] = value.z; }
   if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
 // Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
@@ -7390,15 +7501,15 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul.wgsl */
-export const matmul: Shader<"x" | "weight" | "bias" | "y", { TALL: number; WIDE: number; HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias"> = {
+export const matmul: Shader<"x" | "weight" | "bias" | "y", { TALL: number; WIDE: number; HALF: boolean; NF4: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `requires immediate_address_space;
 // Matrix product with bias for GPUs: y = x W^T + b
 //
-//   x [vectors, k]   W [n, k], float32, float16 two to a word (HALF), or NF4   b [n]   y [vectors, n]
+//   x [vectors, k]   W [at least first + n, k], float32, float16 two to a word (HALF), or NF4   b as W   y [n / plane, vectors, plane]
 //
 // A workgroup of 16 x 16 makes a tile of 64 TALL rows and 64 WIDE columns, each invocation TALL x WIDE squares of 4 x 4 in
 // registers. Both operands pass through workgroup memory 16 inputs at a time, four rows (or columns) of an input to a
@@ -7406,6 +7517,7 @@ export const matmul: Shader<"x" | "weight" | "bias" | "y", { TALL: number; WIDE:
 // in two levels, blocks of 16 inputs and the total; their order depends neither on the number of vectors nor on the tile.
 //
 // use lib/weight-at.wgsl
+// use lib/planes.wgsl
 // use lib/grid.wgsl
 
 override TALL: u32;
@@ -7413,7 +7525,7 @@ override WIDE: u32;
 override HALF: bool;
 override NF4: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, }
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -7451,7 +7563,7 @@ fn input_at(row: u32, k: u32) -> f32 {
 
 fn weight_of(column: u32, k: u32) -> f32 {
   if (column >= params.n || k >= params.k) { return 0.0; }
-  return weight_at(column, k);
+  return weight_at(params.first + column, k);
 }
 
 fn four_inputs(row: u32, k: u32) -> vec4f {
@@ -7468,8 +7580,8 @@ fn store_row(row: u32, column: u32, value: vec4f) {
     let n = column + j;
     if (n >= params.n) { return; }
     var b = 0.0;
-    if (params.has_bias != 0u) { b = bias[n]; }
-    y[row * params.n + n] = value[j] + b;
+    if (params.has_bias != 0u) { b = bias[params.first + n]; }
+    y[output_at(row, n)] = value[j] + b;
   }
 }
 
@@ -7591,6 +7703,12 @@ fn open_half(bits: u32) -> vec2f {
   let h = vec2u(bits & 0xffffu, bits >> 16u);
   let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.

@@ -12,6 +12,8 @@ export interface Memory {
   readonly bytes: number;
   /** Absent in a dry run, which only counts. */
   readonly buffer?: GPUBuffer;
+  /** Of a part, where it begins in the buffer, in bytes. */
+  readonly offset?: number;
 }
 
 /** A weight matrix that lies in a texture (matrix.ts). */

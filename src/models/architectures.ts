@@ -11,7 +11,7 @@ import { newerNames, readLlavaConfig } from "./llava/config.ts";
 import { openLlavaInputs } from "./llava/input.ts";
 import { llavaSites } from "./llava/llava.ts";
 import { dryForward as dryLlava, llavaModel } from "./llava/model.ts";
-import type { LoadedWeights, Wanted } from "./load-weights.ts";
+import type { Asked, LoadedWeights } from "./load-weights.ts";
 import type { Model } from "./model.ts";
 import type { Site } from "./sites.ts";
 import type { Weights } from "./weights.ts";
@@ -25,9 +25,8 @@ export interface Architecture {
     tokens: number,
     gpu?: Gpu,
     stored?: Weights,
-  ): {
+  ): Asked & {
     readonly shapes: ReadonlyMap<string, readonly number[]>;
-    readonly wanted: ReadonlyMap<string, Wanted>;
     readonly flop: number;
   };
   /** Other names under which a checkpoint may hold a weight. */

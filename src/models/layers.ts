@@ -3,11 +3,12 @@ import { columns as columnsKernel } from "../kernels/columns.ts";
 import { gather } from "../kernels/gather.ts";
 import { gelu as geluKernel } from "../kernels/gelu.ts";
 import { layerNorm as layerNormKernel } from "../kernels/layer-norm.ts";
-import { matmul } from "../kernels/matmul.ts";
+import { matmul, matmulParts } from "../kernels/matmul.ts";
 import { quickGelu as quickGeluKernel } from "../kernels/quick-gelu.ts";
 import { rmsNorm as rmsNormKernel } from "../kernels/rms-norm.ts";
 import { size, type Tensor } from "../kernels/tensor.ts";
 import type { Scope } from "./scope.ts";
+import type { Linears } from "./weights.ts";
 
 type Place = Pick<Scope<never>, "gpu" | "weights" | "path">;
 
@@ -21,9 +22,31 @@ export function linear(
   outputs: number,
   biasName: string | null = `${name}.bias`,
 ): Tensor {
-  const weight = at.weights.matrix(under(at, `${name}.weight`), outputs, x.shape.at(-1)!);
-  const bias = biasName === null ? undefined : at.weights.vector(under(at, biasName), [outputs]);
+  const { weight, bias } = linearAt(at, name, outputs, x.shape.at(-1)!, biasName);
   return matmul(at.gpu, under(at, name), x, weight, bias);
+}
+
+/** The outputs of the linear layer `name` in parts of the same width: [..., outputs / labels.length] each. */
+export function linearParts(at: Place, name: string, x: Tensor, outputs: number, labels: readonly string[]): Tensor[] {
+  const { weight, bias } = linearAt(at, name, outputs, x.shape.at(-1)!, `${name}.bias`);
+  return matmulParts(at.gpu, labels, x, weight, bias);
+}
+
+function linearAt(at: Place, name: string, outputs: number, inputs: number, biasName: string | null): Linears {
+  const names = { weight: under(at, `${name}.weight`), bias: biasName && under(at, biasName) };
+  return at.weights.linears([names], outputs, inputs)[0]!;
+}
+
+/** x [..., inputs] through several linear layers of `outputs` outputs each, in one product where they lie side by side. */
+export function linears(at: Place, names: readonly string[], x: Tensor, outputs: number, biased = true): Tensor[] {
+  const paths = names.map((name) => under(at, name));
+  const wanted = paths.map((path) => ({ weight: `${path}.weight`, bias: biased ? `${path}.bias` : null }));
+  let done = 0;
+  return at.weights.linears(wanted, outputs, x.shape.at(-1)!).flatMap(({ layers, weight, bias }) => {
+    const labels = paths.slice(done, done + layers);
+    done += layers;
+    return matmulParts(at.gpu, labels, x, weight, bias);
+  });
 }
 
 /** LayerNorm `name` of x, or of x + residual. */

@@ -11,12 +11,13 @@ import {
   takesBytes,
   writeRows,
 } from "../kernels/matrix.ts";
-import type { Tensor } from "../kernels/tensor.ts";
+import { size, type Tensor } from "../kernels/tensor.ts";
 import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
 import { UserError } from "./errors.ts";
 import { widenBfloat, widenHalf } from "./half.ts";
 import type { Wanted } from "./load-weights.ts";
 import { nf4Rows } from "./nf4.ts";
+import type { Linears } from "./weights.ts";
 
 /** A weight that is wanted, where the checkpoint has it, and how it will lie on the device. */
 export interface Found {
@@ -31,32 +32,63 @@ export function formatOf({ form, shape }: Wanted, { dtype }: TensorInfo, quantiz
   return form !== "vector" && dtype === "F16" && shape.at(-1)! % 2 === 0 ? "float16" : "float32";
 }
 
-export const loaders = { matrix: loadMatrix, vector: loadVector, table: loadTable };
+export const loaders = { linears: loadLinears, vector: loadVector, table: loadTable };
 
 /** Bytes read and handed to the device at a time; bounds the heap while loading. */
 const PIECE = 16 * 2 ** 20;
 
-async function loadMatrix(gpu: Gpu, checkpoint: Checkpoint, { want, info, format }: Found): Promise<Matrix> {
+/** Linear layers of one shape, side by side, and their biases, if they have any. */
+async function loadLinears(
+  gpu: Gpu,
+  checkpoint: Checkpoint,
+  some: readonly Found[],
+  biases: readonly Found[],
+): Promise<Linears> {
+  const { want, format } = some[0]!;
+  const [outputs, inputs] = want.shape as [number, number];
+  const label = some.map((one) => one.want.name).join(", ");
+  const weight = emptyMatrix(gpu, label, some.length * outputs, inputs, format);
+  const bias = loadBias(gpu, checkpoint, biases);
+  for (const [i, one] of some.entries()) await loadRows(gpu, checkpoint, weight, i * outputs, one);
+  const loaded = await bias;
+  return { layers: some.length, weight, ...(loaded && { bias: loaded }) };
+}
+
+async function loadBias(gpu: Gpu, checkpoint: Checkpoint, biases: readonly Found[]): Promise<Tensor | undefined> {
+  if (biases.length === 0) return undefined;
+  const label = biases.map(({ want }) => want.name).join(", ");
+  const shape = [biases.reduce((total, { want }) => total + size(want.shape), 0)];
+  if (isDry(gpu)) return gpu.keep(gpu.tensor(label, shape));
+  const values = await Promise.all(biases.map(({ info }) => checkpoint.f32(info.name)));
+  return gpu.keep(gpu.upload(label, shape, Float32Array.from(values.flatMap((one) => [...one]))));
+}
+
+/** Fills the rows of a matrix from `first` on with those of one in the checkpoint. */
+async function loadRows(
+  gpu: Gpu,
+  checkpoint: Checkpoint,
+  matrix: Matrix,
+  first: number,
+  { want, info, format }: Found,
+): Promise<void> {
+  if (isDry(gpu)) return;
   const { name } = want;
   const [outputs, inputs] = want.shape as [number, number];
-  const matrix = emptyMatrix(gpu, name, outputs, inputs, format);
-  if (isDry(gpu)) return matrix;
   const rowBytes = info.bytes / outputs;
   const asStored = takesBytes(matrix) && storedAs(info, format);
-  const read = (row: number, into: Uint8Array) => checkpoint.readInto(info.name, row * rowBytes, into);
+  const read = (row: number, into: Uint8Array) => checkpoint.readInto(info.name, (row - first) * rowBytes, into);
   const unit = isNf4(format) ? NF4_BLOCK : 4; // so many rows begin with a block, whatever their length
   const step = Math.max(unit, Math.floor(PIECE / rowBytes / unit) * unit);
   for (let row = 0; row < outputs; row += step) {
     const count = Math.min(step, outputs - row);
     if (asStored) {
-      await streamRows(gpu, matrix, row, count, read);
+      await streamRows(gpu, matrix, first + row, count, read);
       continue;
     }
     const bytes = await checkpoint.readRange(info.name, row * rowBytes, count * rowBytes);
     const words = deviceWords(bytes, info, format === "float16");
-    writeRows(gpu, matrix, row, isNf4(format) ? nf4Rows(name, format, inputs, asFloats(words)) : words);
+    writeRows(gpu, matrix, first + row, isNf4(format) ? nf4Rows(name, format, inputs, asFloats(words)) : words);
   }
-  return matrix;
 }
 
 /** The bytes of the checkpoint are those of the device. */

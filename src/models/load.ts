@@ -37,10 +37,10 @@ export async function loadModel(gpu: Gpu, name: string, options: LoadOptions = {
   const assemble = await architecture.prepare(folder);
   const checkpoint = await openCheckpoint(folder);
   try {
-    const { wanted } = architecture.dry(2);
+    const asked = architecture.dry(2);
     const { quantize, onProgress, signal } = options;
     const load = (device: Gpu, told: Pick<LoadOptions, "onProgress" | "signal">) =>
-      loadWeights(device, checkpoint, wanted.values(), {
+      loadWeights(device, checkpoint, asked, {
         rename: architecture.otherNames,
         ...(quantize && { quantized: isQuantized }),
         ...told,

@@ -21,7 +21,8 @@ export function results<Site extends string>(
   if (!at.watched(name)) return out;
   const path = `${at.path}.${projection}`;
   const [, , heads, dim] = z.shape as [number, number, number, number];
-  const weight = at.weights.matrix(`${path}.weight`, out.shape.at(-1)!, heads * dim);
+  const names = { weight: `${path}.weight`, bias: null };
+  const { weight } = at.weights.linears([names], out.shape.at(-1)!, heads * dim)[0]!;
   const made = matmul(at.gpu, name, isolateHeads(at.gpu, "heads alone", z), weight); // [B, H, T, hidden]
   const kept = at.site(name, made);
   return kept === made ? out : add(at.gpu, path, headChange(at.gpu, "change of the results", kept, made), out);

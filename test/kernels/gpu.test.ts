@@ -77,6 +77,34 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     expect(ids).toContain(inner.memory.id);
   });
 
+  test("the parts of a tensor lie in its memory, which returns with the last of them", async () => {
+    const values = noise(3 * 64);
+    const whole = gpu.upload("whole", [3, 8, 8], values);
+    const { id } = whole.memory;
+    const parts = gpu.split(whole, ["a", "b", "c"]);
+    for (const [i, part] of parts.entries()) {
+      expect(part.shape).toEqual([8, 8]);
+      expect(await gpu.read(part)).toEqual(values.slice(64 * i, 64 * (i + 1)));
+    }
+    gpu.write(parts[1]!.memory, 4, new Float32Array([7]));
+    expect((await gpu.read(parts[1]!))[1]).toBe(7);
+    expect(await gpu.read(parts[2]!)).toEqual(values.slice(128));
+    const lends = () => gpu.frame(() => gpu.tensor("other", [3, 8, 8]).memory.id) === id;
+    gpu.release(parts[0]!, parts[2]!);
+    expect(lends()).toBe(false);
+    gpu.release(parts[1]!, parts[1]!);
+    expect(lends()).toBe(true);
+  });
+
+  test("a frame keeps the memory of a part that it returns", async () => {
+    const values = noise(2 * 64);
+    const kept = gpu.frame(() => gpu.split(gpu.upload("whole", [2, 64], values), ["a", "b"])[1]!);
+    const other = gpu.frame(() => gpu.upload("other", [2, 64], new Float32Array(128)));
+    expect(await gpu.read(kept)).toEqual(values.slice(64));
+    gpu.release(kept, other);
+    expect(() => gpu.split(kept, ["c"])).toThrow("arena: c are no parts of memory that is lent in one piece");
+  });
+
   test("a frame that throws gives everything back", () => {
     gpu.frame(() => {
       gpu.tensor("warm", [5000]);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { sizeClass } from "../../src/kernels/arena.ts";
 import { openDry } from "../../src/kernels/dry.ts";
 import type { Gpu } from "../../src/kernels/gpu.ts";
-import { matmul } from "../../src/kernels/matmul.ts";
+import { matmul, matmulParts, rowsOf } from "../../src/kernels/matmul.ts";
 import {
   emptyMatrix,
   type Format,
@@ -143,6 +143,24 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
         expect(await product(gpu, x.slice(0, vectors * 768), weight, bias)).toEqual(all.slice(0, vectors * 241));
       }
       expect(await product(gpu, x.slice(99 * 768), weight, bias)).toEqual(all.slice(99 * 241));
+    });
+
+    test.for([64, 5])("parts of the outputs have the bits of products of their own (%i vectors)", async (vectors) => {
+      const [inputs, plane] = [128, 36];
+      const weight = randomWeight(4 * plane, inputs, format);
+      const [x, bias] = [noise(vectors * inputs), noise(4 * plane, 3)];
+      const whole = await product(gpu, x, weight, bias);
+      const matrix = place(gpu, weight);
+      const some = gpu.frame(() => {
+        const [input, added] = [gpu.upload("x", [vectors, inputs], x), gpu.upload("bias", [4 * plane], bias)];
+        return matmulParts(gpu, ["a", "b", "c"], input, rowsOf(matrix, plane, 3 * plane), added);
+      });
+      for (const [i, part] of some.entries()) {
+        const own = whole.filter((_, at) => Math.floor((at % (4 * plane)) / plane) === i + 1);
+        expect(await gpu.read(part)).toEqual(own);
+      }
+      gpu.release(...some);
+      free(gpu, matrix);
     });
 
     test("a weight written in pieces is the whole weight", async () => {

@@ -11,15 +11,15 @@ import { remembered } from "../remembered.ts";
 import { scope, type Tap, untapped } from "../scope.ts";
 import type { Weights } from "../weights.ts";
 import type { BlipConfig } from "./config.ts";
-import { type KeyValueMemory, keyValueMemory } from "./memory.ts";
-import { answer, type BlipSite, blipSites, lookAt, readOut, readSites, type Words } from "./vqa.ts";
+import type { KeyValue } from "./text-layer.ts";
+import { answer, type BlipSite, blipSites, lookAt, readOut, readSites, rememberImage, type Words } from "./vqa.ts";
 
 /** Pictures whose states stay on the device. */
 const REMEMBERED = 4;
 
 interface Seen {
   readonly states: Tensor;
-  readonly memory: KeyValueMemory;
+  readonly keyValues: readonly KeyValue[];
 }
 
 export function blipModel(
@@ -31,9 +31,8 @@ export function blipModel(
 ): Model {
   const sites = blipSites(config);
   const visionNames = sites.map(({ name }) => name).filter((name) => /^(pixel_values$|vision_model\.)/.test(name));
-  const seen = remembered<Seen>(REMEMBERED, ({ states, memory }) => {
-    gpu.release(states);
-    memory.release();
+  const seen = remembered<Seen>(REMEMBERED, ({ states, keyValues }) => {
+    gpu.release(states, ...keyValues.flat());
   });
   const shapes = new Map<number, ReadonlyMap<string, readonly number[]>>();
 
@@ -43,8 +42,12 @@ export function blipModel(
   const look = (input: Input): Seen =>
     seen.of(input.imageKey, () => {
       const at = scope<BlipSite>(gpu, weights, untapped);
-      const states = gpu.keep(gpu.frame(() => lookAt(at, config, pixelTensor(input))));
-      return { states, memory: keyValueMemory(gpu) };
+      const made = gpu.frame(() => {
+        const states = lookAt(at, config, pixelTensor(input));
+        return { states, keyValues: rememberImage(at, config, states) };
+      });
+      for (const tensor of [made.states, ...made.keyValues.flat()]) gpu.keep(tensor);
+      return made;
     });
 
   function reply(input: Input, answerIds: readonly number[], tap: Tap): Tensor {
@@ -53,8 +56,8 @@ export function blipModel(
       const words = wordTensors(gpu, input.ids, answerIds);
       if (visionNames.some((name) => tap.watches(name)))
         return answer(at, config, lookAt(at, config, pixelTensor(input)), words);
-      const { states, memory } = look(input);
-      return answer(at, config, states, words, memory);
+      const { states, keyValues } = look(input);
+      return answer(at, config, states, words, keyValues);
     });
   }
 
@@ -100,7 +103,7 @@ export function blipModel(
  * @param stored weights on the dry device `gpu`, to see which programs run on them while nobody looks
  */
 export function dryForward(config: BlipConfig, tokens: number, gpu: Gpu = openDry(), stored?: Weights) {
-  const { weights, wanted } = wantedWeights();
+  const { weights, ...asked } = wantedWeights();
   const shapes = new Map<string, readonly number[]>();
   const tap: Tap = {
     watches: () => true,
@@ -112,8 +115,9 @@ export function dryForward(config: BlipConfig, tokens: number, gpu: Gpu = openDr
   const at = scope<BlipSite>(gpu, stored ?? weights, stored ? untapped : tap);
   const { imageSize } = config.vision;
   const image = lookAt(at, config, gpu.tensor("pixel_values", [1, 3, imageSize, imageSize]));
-  answer(at, config, image, wordTensors(gpu, new Array(tokens).fill(0), [0]));
-  return { shapes, wanted, flop: gpu.flop };
+  const words = wordTensors(gpu, new Array(tokens).fill(0), [0]);
+  answer(at, config, image, words, rememberImage(at, config, image));
+  return { shapes, ...asked, flop: gpu.flop };
 }
 
 function wordTensors(gpu: Gpu, ids: readonly number[], answerIds: readonly number[]): Words {

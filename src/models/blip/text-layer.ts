@@ -4,12 +4,11 @@
  */
 import type { Tensor } from "../../kernels/tensor.ts";
 import { attend } from "../attend.ts";
-import { gelu, heads, layerNorm, linear, merged } from "../layers.ts";
+import { gelu, heads, layerNorm, linear, linears, merged } from "../layers.ts";
 import { results } from "../result.ts";
 import type { Scope } from "../scope.ts";
 import type { SiteTable } from "../sites.ts";
 import type { TextConfig } from "./config.ts";
-import type { Remembered } from "./memory.ts";
 
 const attentionSites = {
   "self.q": {
@@ -93,9 +92,14 @@ export type TextLayerSite = `attention.${AttentionSite}` | `crossattention.${Att
 export interface Memory {
   /** [B, S, hidden]: the image, or the question. */
   readonly states: Tensor;
-  /** Its keys and values, where an earlier run with the same image made them. */
-  readonly remembered?: Remembered;
+  /** Its keys and values for this layer [B, S, hidden], where an earlier run with the same image made them. */
+  readonly keyValue?: KeyValue;
 }
+
+export type KeyValue = readonly [key: Tensor, value: Tensor];
+
+/** The linear layers of an attention that read its memory. */
+export const keyValueNames = ["self.key", "self.value"] as const;
 
 export function textLayer(
   at: Scope<TextLayerSite>,
@@ -116,14 +120,15 @@ export function textLayer(
 /** `x` asks, the memory answers: self-attention when they are the same tensor, cross-attention when not. */
 function attention(at: Scope<AttentionSite>, config: TextConfig, x: Tensor, memory: Memory, causal: boolean): Tensor {
   const { hiddenSize, numAttentionHeads, layerNormEps } = config;
-  const split = (name: string, from: Tensor) => heads(linear(at, name, from, hiddenSize), numAttentionHeads);
-  const known = (name: string) => {
-    const make = () => split(name, memory.states);
-    return memory.remembered?.(`${at.path}.${name}`, make) ?? make();
-  };
-  const q = at.site("self.q", split("self.query", x)); // [B, T, H, D]
-  const k = at.site("self.k", known("self.key")); // [B, S, H, D]
-  const v = at.site("self.v", known("self.value")); // [B, S, H, D]
+  const make = (names: readonly string[], from: Tensor) => linears(at, names, from, hiddenSize);
+  const made =
+    memory.states === x
+      ? make(["self.query", "self.key", "self.value"], x)
+      : [...make(["self.query"], x), ...(memory.keyValue ?? make(keyValueNames, memory.states))];
+  const [rawQ, rawK, rawV] = made.map((part) => heads(part, numAttentionHeads)) as [Tensor, Tensor, Tensor];
+  const q = at.site("self.q", rawQ); // [B, T, H, D]
+  const k = at.site("self.k", rawK); // [B, S, H, D]
+  const v = at.site("self.v", rawV); // [B, S, H, D]
   const z = at.site("self", attend(at, "self", q, k, v, causal)); // [B, T, H, D]
   const dense = linear(at, "output.dense", merged(z), hiddenSize); // [B, T, hidden]
   const out = at.site("output.dense", results(at, "self.result", "output.dense", z, dense));

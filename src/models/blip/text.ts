@@ -1,10 +1,10 @@
 /** BLIP's two text towers: embeddings, then layers. Hugging Face: BlipTextModel. B rows, T tokens, S sources. */
 import type { Tensor } from "../../kernels/tensor.ts";
-import { embed, layerNorm } from "../layers.ts";
+import { embed, layerNorm, linears } from "../layers.ts";
 import type { Scope } from "../scope.ts";
 import { alsoCalled, placed, type Site, type SiteTable } from "../sites.ts";
 import type { TextConfig } from "./config.ts";
-import { type Memory, type TextLayerSite, textLayer, textLayerSites } from "./text-layer.ts";
+import { type KeyValue, keyValueNames, type TextLayerSite, textLayer, textLayerSites } from "./text-layer.ts";
 
 const embeddingSites = {
   "embeddings.word_embeddings": { axes: "token hidden", formula: "row of the word table" },
@@ -34,21 +34,34 @@ export function textSites(path: string, { numHiddenLayers }: TextConfig, alone: 
   return alone ? sites : sites.map((site) => ({ ...site, single: null }));
 }
 
-/** ids [1, T] (and positions 0 … T-1) with a memory [B, S, hidden] to [B, T, hidden]. */
+/**
+ * ids [1, T] (and positions 0 … T-1) with states to look at [B, S, hidden], to [B, T, hidden].
+ * @param known `crossKeyValues` of the states, where they were made before
+ */
 export function textTower(
   at: Scope<TextSite>,
   config: TextConfig,
   ids: Tensor,
   positions: Tensor,
-  memory: Memory,
+  states: Tensor,
   causal: boolean,
+  known?: readonly KeyValue[],
 ): Tensor {
   const { gpu } = at;
   let x = gpu.frame(() => embeddings(at, config, ids, positions));
   for (let i = 0; i < config.numHiddenLayers; i++) {
+    const memory = { states, ...(known && { keyValue: known[i]! }) };
     x = gpu.frame(() => textLayer(at.in(`encoder.layer.${i}`), config, at.layout.whole(x), memory, causal));
   }
   return at.layout.whole(x);
+}
+
+/** Keys and values [B, S, hidden] that the cross-attention of each layer reads of `states` [B, S, hidden]: one product. */
+export function crossKeyValues(at: Scope<TextSite>, config: TextConfig, states: Tensor): KeyValue[] {
+  const layers = Array.from({ length: config.numHiddenLayers }, (_, i) => `encoder.layer.${i}.crossattention`);
+  const names = layers.flatMap((layer) => keyValueNames.map((name) => `${layer}.${name}`));
+  const made = linears(at, names, states, config.hiddenSize);
+  return layers.map((_, i) => [made[2 * i]!, made[2 * i + 1]!]);
 }
 
 function embeddings(at: Scope<TextSite>, config: TextConfig, ids: Tensor, positions: Tensor): Tensor {

@@ -7,7 +7,7 @@ import { patches } from "../../kernels/patches.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { visionEmbeddings } from "../../kernels/vision-embeddings.ts";
 import { attend } from "../attend.ts";
-import { columns, gelu, heads, layerNorm, linear, merged } from "../layers.ts";
+import { columns, gelu, heads, layerNorm, linear, linearParts, merged } from "../layers.ts";
 import { results } from "../result.ts";
 import type { Scope } from "../scope.ts";
 import { alsoCalled, placed, type Site, type SiteTable } from "../sites.ts";
@@ -112,12 +112,20 @@ function layer(at: Scope<LayerSite>, config: VisionConfig, x: Tensor): Tensor {
 }
 
 function attention(at: Scope<LayerSite>, { hiddenSize, numAttentionHeads }: VisionConfig, x: Tensor): Tensor {
-  const qkv = at.site("self_attn.qkv", linear(at, "self_attn.qkv", x, 3 * hiddenSize)); // [B, T, 3·H·D]
-  const part = (i: number) => heads(columns(at, qkv, i * hiddenSize, hiddenSize), numAttentionHeads);
-  const q = at.site("self_attn.q", part(0)); // [B, T, H, D]
-  const k = at.site("self_attn.k", part(1));
-  const v = at.site("self_attn.v", part(2));
+  const [rawQ, rawK, rawV] = queryKeyValue(at, hiddenSize, x); // [B, T, H·D]
+  const q = at.site("self_attn.q", heads(rawQ, numAttentionHeads)); // [B, T, H, D]
+  const k = at.site("self_attn.k", heads(rawK, numAttentionHeads));
+  const v = at.site("self_attn.v", heads(rawV, numAttentionHeads));
   const z = at.site("self_attn.z", attend(at, "self_attn", q, k, v, false)); // [B, T, H, D]
   const out = linear(at, "self_attn.projection", merged(z), hiddenSize); // [B, T, hidden]
   return at.site("self_attn", results(at, "self_attn.result", "self_attn.projection", z, out));
+}
+
+/** The layer makes all three in one product; side by side they are a tensor only where somebody looks. */
+function queryKeyValue(at: Scope<LayerSite>, hiddenSize: number, x: Tensor): [Tensor, Tensor, Tensor] {
+  const name = "self_attn.qkv";
+  if (!at.watched(name)) return linearParts(at, name, x, 3 * hiddenSize, ["q", "k", "v"]) as [Tensor, Tensor, Tensor];
+  const qkv = at.site(name, linear(at, name, x, 3 * hiddenSize)); // [B, T, 3·H·D]
+  const part = (i: number) => columns(at, qkv, i * hiddenSize, hiddenSize);
+  return [part(0), part(1), part(2)];
 }

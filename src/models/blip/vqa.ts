@@ -8,8 +8,8 @@ import { gelu, layerNorm, linear } from "../layers.ts";
 import type { Scope } from "../scope.ts";
 import { placed, type Site, type SiteTable } from "../sites.ts";
 import type { BlipConfig, TextConfig } from "./config.ts";
-import type { KeyValueMemory } from "./memory.ts";
-import { type TextSite, textSites, textTower } from "./text.ts";
+import { crossKeyValues, type TextSite, textSites, textTower } from "./text.ts";
+import type { KeyValue } from "./text-layer.ts";
 import { type VisionSite, visionSites, visionTower } from "./vision.ts";
 
 const inputSites = {
@@ -56,6 +56,10 @@ export function lookAt(at: Scope<BlipSite>, config: BlipConfig, pixels: Tensor):
   return visionTower(at.in("vision_model"), config.vision, at.site("pixel_values", pixels));
 }
 
+/** Keys and values of the image's states for each layer that looks at it. */
+export const rememberImage = (at: Scope<BlipSite>, { text }: BlipConfig, image: Tensor): KeyValue[] =>
+  crossKeyValues(at.in("text_encoder"), text, image);
+
 export interface Words {
   /** Question ids [1, T] and their positions. */
   readonly ids: Tensor;
@@ -71,20 +75,13 @@ export function answer(
   config: BlipConfig,
   image: Tensor,
   words: Words,
-  known?: KeyValueMemory,
+  known?: readonly KeyValue[],
 ): Tensor {
   const { text } = config;
-  const remembered = known?.remembered;
-  const states = textTower(
-    at.in("text_encoder"),
-    text,
-    words.ids,
-    words.positions,
-    remembered ? { states: image, remembered } : { states: image },
-    false,
-  );
+  const encoder = at.in("text_encoder");
+  const states = textTower(encoder, text, words.ids, words.positions, image, false, known);
   const decoder = at.in("text_decoder.bert");
-  const reply = textTower(decoder, text, words.answerIds, words.answerPositions, { states }, true); // [B, U, hidden]
+  const reply = textTower(decoder, text, words.answerIds, words.answerPositions, states, true); // [B, U, hidden]
   return predictions(at.in(head), text, reply);
 }
 

@@ -8,7 +8,7 @@ import { gated, gatedSilu, silu } from "../../kernels/gated-silu.ts";
 import { type Angles, rotary } from "../../kernels/rotary.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { attend } from "../attend.ts";
-import { heads, lastToken, linear, merged, rmsNorm } from "../layers.ts";
+import { heads, lastToken, linear, linears, merged, rmsNorm } from "../layers.ts";
 import { results } from "../result.ts";
 import type { Scope } from "../scope.ts";
 import type { SiteTable } from "../sites.ts";
@@ -121,14 +121,27 @@ function attention(
 ): Tensor {
   const { hiddenSize, numAttentionHeads, numKeyValueHeads } = config;
   const dim = hiddenSize / numAttentionHeads;
-  const part = (name: string, states: Tensor, count: number) =>
-    heads(linear(at, `self_attn.${name}_proj`, states, count * dim, null), count);
+  const parts = (names: readonly string[], states: Tensor, count: number) =>
+    linears(
+      at,
+      names.map((name) => `self_attn.${name}_proj`),
+      states,
+      count * dim,
+      false,
+    ).map((part) => heads(part, count));
+  const asked = asking(x);
+  const together = asked === x && numAttentionHeads === numKeyValueHeads;
+  const [madeQ, madeK, madeV] = (
+    together
+      ? parts(["q", "k", "v"], x, numAttentionHeads)
+      : [...parts(["q"], asked, numAttentionHeads), ...parts(["k", "v"], x, numKeyValueHeads)]
+  ) as [Tensor, Tensor, Tensor];
   const turns = { cos: asking(angles.cos), sin: asking(angles.sin) };
-  const rawQ = at.site("self_attn.q_proj", part("q", asking(x), numAttentionHeads)); // [B, N, H, D]
-  const rawK = at.site("self_attn.k_proj", part("k", x, numKeyValueHeads)); // [B, T, key heads, D]
+  const rawQ = at.site("self_attn.q_proj", madeQ); // [B, N, H, D]
+  const rawK = at.site("self_attn.k_proj", madeK); // [B, T, key heads, D]
   const q = at.site("self_attn.q", rotary(at.gpu, "q", rawQ, turns));
   const k = at.site("self_attn.k", rotary(at.gpu, "k", rawK, angles));
-  const v = at.site("self_attn.v", part("v", x, numKeyValueHeads));
+  const v = at.site("self_attn.v", madeV);
   const z = at.site("self_attn.z", attend(at, "self_attn", q, k, v, true, past)); // [B, N, H, D]
   const out = linear(at, "self_attn.o_proj", merged(z), hiddenSize, null); // [B, N, hidden]
   return at.site("self_attn", results(at, "self_attn.result", "self_attn.o_proj", z, out));

@@ -1,5 +1,6 @@
 /** Keys and values of prompts, made once and used by every run that begins like them. */
 import type { Gpu } from "../../kernels/gpu.ts";
+import { withRows } from "../../kernels/rows.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import type { Input } from "../model.ts";
 import type { Tap } from "../scope.ts";
@@ -56,12 +57,13 @@ export function promptMemory(gpu: Gpu, config: LlavaConfig, run: (input: Input, 
   };
 }
 
-/** Keeps the tensors themselves: nothing writes to an activation once it is made. */
+/** Keeps copies: a value may be a part of memory that holds queries and keys too. */
 function keyValueTap(gpu: Gpu, kept: Map<string, Tensor>): Tap {
   return {
     watches: () => false,
     site(name, activation) {
-      if (/^language_model\..*\.self_attn\.[kv]$/.test(name)) kept.set(name, gpu.keep(activation));
+      if (/^language_model\..*\.self_attn\.[kv]$/.test(name))
+        kept.set(name, gpu.keep(withRows(gpu, name, activation, 1)));
       return activation;
     },
   };

@@ -123,7 +123,7 @@ function checkFirst(config: LlavaConfig, { ids }: Input, first: number, watched:
  * @param stored weights on the dry device `gpu`, to see which programs run on them while nobody looks
  */
 export function dryForward(config: LlavaConfig, tokens: number, first = 0, gpu: Gpu = openDry(), stored?: Weights) {
-  const { weights, wanted } = wantedWeights();
+  const { weights, ...asked } = wantedWeights();
   const shapes = new Map<string, readonly number[]>();
   const tap: Tap = {
     watches: () => true,
@@ -137,7 +137,7 @@ export function dryForward(config: LlavaConfig, tokens: number, first = 0, gpu: 
   const image = lookAt(at, config, gpu.tensor("pixel_values", [1, 3, imageSize, imageSize]));
   const past = first === 0 ? undefined : () => dryPast(gpu, config, first);
   answer(at, config, image, promptTensors(gpu, config, new Array(tokens).fill(0), 0, first), past);
-  return { shapes, wanted, flop: gpu.flop };
+  return { shapes, ...asked, flop: gpu.flop };
 }
 
 function dryPast(gpu: Gpu, { text }: LlavaConfig, tokens: number): KeyValuePast {

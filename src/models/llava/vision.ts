@@ -7,7 +7,7 @@ import { patches } from "../../kernels/patches.ts";
 import { splice } from "../../kernels/splice.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { attend } from "../attend.ts";
-import { heads, layerNorm, linear, merged, quickGelu, tokens } from "../layers.ts";
+import { heads, layerNorm, linear, linears, merged, quickGelu, tokens } from "../layers.ts";
 import { results } from "../result.ts";
 import type { Scope } from "../scope.ts";
 import { alsoCalled, placed, type Site, type SiteTable } from "../sites.ts";
@@ -147,10 +147,12 @@ function layer(at: Scope<LayerSite>, config: VisionConfig, x: Tensor): Tensor {
 
 function attention(at: Scope<LayerSite>, config: VisionConfig, x: Tensor): Tensor {
   const { hiddenSize, numAttentionHeads } = config;
-  const part = (name: string) => heads(linear(at, `self_attn.${name}_proj`, x, hiddenSize), numAttentionHeads);
-  const q = at.site("self_attn.q", part("q")); // [B, T, H, D]
-  const k = at.site("self_attn.k", part("k"));
-  const v = at.site("self_attn.v", part("v"));
+  const names = ["q", "k", "v"].map((name) => `self_attn.${name}_proj`);
+  const made = linears(at, names, x, hiddenSize).map((part) => heads(part, numAttentionHeads));
+  const [rawQ, rawK, rawV] = made as [Tensor, Tensor, Tensor];
+  const q = at.site("self_attn.q", rawQ); // [B, T, H, D]
+  const k = at.site("self_attn.k", rawK);
+  const v = at.site("self_attn.v", rawV);
   const z = at.site("self_attn.z", attend(at, "self_attn", q, k, v, false)); // [B, T, H, D]
   const out = linear(at, "self_attn.out_proj", merged(z), hiddenSize); // [B, T, hidden]
   return at.site("self_attn", results(at, "self_attn.result", "self_attn.out_proj", z, out));
