@@ -17,23 +17,10 @@ fn step(block: ptr<function, Wide>, starts: Starts, row: u32, head: u32, column:
   multiply_add(block, rows_at(starts, s + lane), WideColumns(a, b, c, d));
 }
 
+// Sixteen queries with one of a lane's sets of columns.
 fn store_set(batch: u32, query: u32, head: u32, column: u32, t: Tile) {
-  store(batch, query + 0u, head, column, t.r0);
-  store(batch, query + 1u, head, column, t.r1);
-  store(batch, query + 2u, head, column, t.r2);
-  store(batch, query + 3u, head, column, t.r3);
-  store(batch, query + 4u, head, column, t.r4);
-  store(batch, query + 5u, head, column, t.r5);
-  store(batch, query + 6u, head, column, t.r6);
-  store(batch, query + 7u, head, column, t.r7);
-  store(batch, query + 8u, head, column, t.r8);
-  store(batch, query + 9u, head, column, t.r9);
-  store(batch, query + 10u, head, column, t.r10);
-  store(batch, query + 11u, head, column, t.r11);
-  store(batch, query + 12u, head, column, t.r12);
-  store(batch, query + 13u, head, column, t.r13);
-  store(batch, query + 14u, head, column, t.r14);
-  store(batch, query + 15u, head, column, t.r15);
+  var rows = rows_of(t);
+  for (var i = 0u; i < ROWS; i++) { store(batch, query + i, head, column, rows[i]); }
 }
 
 @compute @workgroup_size(SG)

@@ -11,22 +11,8 @@ fn store_set(row: u32, own: u32, t: Tile) {
   let first = 4u * own;
   if (first >= params.n) { return; }
   let b = bias_of(first);
-  store(row + 0u, first, t.r0 + b);
-  store(row + 1u, first, t.r1 + b);
-  store(row + 2u, first, t.r2 + b);
-  store(row + 3u, first, t.r3 + b);
-  store(row + 4u, first, t.r4 + b);
-  store(row + 5u, first, t.r5 + b);
-  store(row + 6u, first, t.r6 + b);
-  store(row + 7u, first, t.r7 + b);
-  store(row + 8u, first, t.r8 + b);
-  store(row + 9u, first, t.r9 + b);
-  store(row + 10u, first, t.r10 + b);
-  store(row + 11u, first, t.r11 + b);
-  store(row + 12u, first, t.r12 + b);
-  store(row + 13u, first, t.r13 + b);
-  store(row + 14u, first, t.r14 + b);
-  store(row + 15u, first, t.r15 + b);
+  var rows = rows_of(t);
+  for (var i = 0u; i < ROWS; i++) { store(row + i, first, rows[i] + b); }
 }
 
 @compute @workgroup_size(SG)

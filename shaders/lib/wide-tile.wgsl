@@ -8,6 +8,13 @@
 
 struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
 
+// The rows of a tile by number, for loops that would compile slowly if they were written out.
+fn rows_of(t: Tile) -> array<vec4f, ROWS> {
+  return array<vec4f, ROWS>(
+    t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7, t.r8, t.r9, t.r10, t.r11, t.r12, t.r13, t.r14, t.r15,
+  );
+}
+
 // The weights of a lane's four sets for four neighbouring inputs, one input a column.
 struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
 

@@ -756,23 +756,10 @@ fn step(block: ptr<function, Wide>, starts: Starts, row: u32, head: u32, column:
   multiply_add(block, rows_at(starts, s + lane), WideColumns(a, b, c, d));
 }
 
+// Sixteen queries with one of a lane's sets of columns.
 fn store_set(batch: u32, query: u32, head: u32, column: u32, t: Tile) {
-  store(batch, query + 0u, head, column, t.r0);
-  store(batch, query + 1u, head, column, t.r1);
-  store(batch, query + 2u, head, column, t.r2);
-  store(batch, query + 3u, head, column, t.r3);
-  store(batch, query + 4u, head, column, t.r4);
-  store(batch, query + 5u, head, column, t.r5);
-  store(batch, query + 6u, head, column, t.r6);
-  store(batch, query + 7u, head, column, t.r7);
-  store(batch, query + 8u, head, column, t.r8);
-  store(batch, query + 9u, head, column, t.r9);
-  store(batch, query + 10u, head, column, t.r10);
-  store(batch, query + 11u, head, column, t.r11);
-  store(batch, query + 12u, head, column, t.r12);
-  store(batch, query + 13u, head, column, t.r13);
-  store(batch, query + 14u, head, column, t.r14);
-  store(batch, query + 15u, head, column, t.r15);
+  var rows = rows_of(t);
+  for (var i = 0u; i < ROWS; i++) { store(batch, query + i, head, column, rows[i]); }
 }
 
 @compute @workgroup_size(SG)
@@ -812,6 +799,13 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // use lib/tile.wgsl
 
 struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
+
+// The rows of a tile by number, for loops that would compile slowly if they were written out.
+fn rows_of(t: Tile) -> array<vec4f, ROWS> {
+  return array<vec4f, ROWS>(
+    t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7, t.r8, t.r9, t.r10, t.r11, t.r12, t.r13, t.r14, t.r15,
+  );
+}
 
 // The weights of a lane's four sets for four neighbouring inputs, one input a column.
 struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
@@ -1993,12 +1987,10 @@ fn step(block: ptr<function, Wide>, starts: Starts, keys: Keys, d: u32, lane: u3
   multiply_add(block, rows_at(starts, d + lane), WideColumns(four(keys.a, d), four(keys.b, d), four(keys.c, d), four(keys.d, d)));
 }
 
-// One query with the sources of a lane's four sets, the first from \`source\` on.
-fn store_row(p: Place, source: u32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  store(p, clamped(source), a);
-  store(p, clamped(source + 4u * SG), b);
-  store(p, clamped(source + 8u * SG), c);
-  store(p, clamped(source + 12u * SG), d);
+// Sixteen queries with one of a lane's sets of sources. Written out these stores would compile for half a second.
+fn store_set(batch: u32, query: u32, head: u32, sources: vec4u, t: Tile) {
+  var rows = rows_of(t);
+  for (var i = 0u; i < ROWS; i++) { store(place(batch, query + i, head), sources, rows[i]); }
 }
 
 @compute @workgroup_size(SG)
@@ -2026,22 +2018,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     step(&block, starts, keys, d + 12u, lane);
     add_wide(&total, &block);
   }
-  store_row(place(batch, query + 0u, head), source, total.a.r0, total.b.r0, total.c.r0, total.d.r0);
-  store_row(place(batch, query + 1u, head), source, total.a.r1, total.b.r1, total.c.r1, total.d.r1);
-  store_row(place(batch, query + 2u, head), source, total.a.r2, total.b.r2, total.c.r2, total.d.r2);
-  store_row(place(batch, query + 3u, head), source, total.a.r3, total.b.r3, total.c.r3, total.d.r3);
-  store_row(place(batch, query + 4u, head), source, total.a.r4, total.b.r4, total.c.r4, total.d.r4);
-  store_row(place(batch, query + 5u, head), source, total.a.r5, total.b.r5, total.c.r5, total.d.r5);
-  store_row(place(batch, query + 6u, head), source, total.a.r6, total.b.r6, total.c.r6, total.d.r6);
-  store_row(place(batch, query + 7u, head), source, total.a.r7, total.b.r7, total.c.r7, total.d.r7);
-  store_row(place(batch, query + 8u, head), source, total.a.r8, total.b.r8, total.c.r8, total.d.r8);
-  store_row(place(batch, query + 9u, head), source, total.a.r9, total.b.r9, total.c.r9, total.d.r9);
-  store_row(place(batch, query + 10u, head), source, total.a.r10, total.b.r10, total.c.r10, total.d.r10);
-  store_row(place(batch, query + 11u, head), source, total.a.r11, total.b.r11, total.c.r11, total.d.r11);
-  store_row(place(batch, query + 12u, head), source, total.a.r12, total.b.r12, total.c.r12, total.d.r12);
-  store_row(place(batch, query + 13u, head), source, total.a.r13, total.b.r13, total.c.r13, total.d.r13);
-  store_row(place(batch, query + 14u, head), source, total.a.r14, total.b.r14, total.c.r14, total.d.r14);
-  store_row(place(batch, query + 15u, head), source, total.a.r15, total.b.r15, total.c.r15, total.d.r15);
+  store_set(batch, query, head, clamped(source), total.a);
+  store_set(batch, query, head, clamped(source + 4u * SG), total.b);
+  store_set(batch, query, head, clamped(source + 8u * SG), total.c);
+  store_set(batch, query, head, clamped(source + 12u * SG), total.d);
 }
 
 // A tile of a matrix product in registers: 16 rows times sixteen columns a lane, for workgroups of one subgroup of 4 lanes.
@@ -2053,6 +2033,13 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // use lib/tile.wgsl
 
 struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
+
+// The rows of a tile by number, for loops that would compile slowly if they were written out.
+fn rows_of(t: Tile) -> array<vec4f, ROWS> {
+  return array<vec4f, ROWS>(
+    t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7, t.r8, t.r9, t.r10, t.r11, t.r12, t.r13, t.r14, t.r15,
+  );
+}
 
 // The weights of a lane's four sets for four neighbouring inputs, one input a column.
 struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
@@ -6582,6 +6569,13 @@ fn add_inputs(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, la
 
 struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
 
+// The rows of a tile by number, for loops that would compile slowly if they were written out.
+fn rows_of(t: Tile) -> array<vec4f, ROWS> {
+  return array<vec4f, ROWS>(
+    t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7, t.r8, t.r9, t.r10, t.r11, t.r12, t.r13, t.r14, t.r15,
+  );
+}
+
 // The weights of a lane's four sets for four neighbouring inputs, one input a column.
 struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
 
@@ -6846,22 +6840,8 @@ fn store_set(row: u32, own: u32, t: Tile) {
   let first = 4u * own;
   if (first >= params.n) { return; }
   let b = bias_of(first);
-  store(row + 0u, first, t.r0 + b);
-  store(row + 1u, first, t.r1 + b);
-  store(row + 2u, first, t.r2 + b);
-  store(row + 3u, first, t.r3 + b);
-  store(row + 4u, first, t.r4 + b);
-  store(row + 5u, first, t.r5 + b);
-  store(row + 6u, first, t.r6 + b);
-  store(row + 7u, first, t.r7 + b);
-  store(row + 8u, first, t.r8 + b);
-  store(row + 9u, first, t.r9 + b);
-  store(row + 10u, first, t.r10 + b);
-  store(row + 11u, first, t.r11 + b);
-  store(row + 12u, first, t.r12 + b);
-  store(row + 13u, first, t.r13 + b);
-  store(row + 14u, first, t.r14 + b);
-  store(row + 15u, first, t.r15 + b);
+  var rows = rows_of(t);
+  for (var i = 0u; i < ROWS; i++) { store(row + i, first, rows[i] + b); }
 }
 
 @compute @workgroup_size(SG)
@@ -7075,6 +7055,13 @@ fn add_inputs(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, la
 
 struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
 
+// The rows of a tile by number, for loops that would compile slowly if they were written out.
+fn rows_of(t: Tile) -> array<vec4f, ROWS> {
+  return array<vec4f, ROWS>(
+    t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7, t.r8, t.r9, t.r10, t.r11, t.r12, t.r13, t.r14, t.r15,
+  );
+}
+
 // The weights of a lane's four sets for four neighbouring inputs, one input a column.
 struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
 
@@ -7339,22 +7326,8 @@ fn store_set(row: u32, own: u32, t: Tile) {
   let first = 4u * own;
   if (first >= params.n) { return; }
   let b = bias_of(first);
-  store(row + 0u, first, t.r0 + b);
-  store(row + 1u, first, t.r1 + b);
-  store(row + 2u, first, t.r2 + b);
-  store(row + 3u, first, t.r3 + b);
-  store(row + 4u, first, t.r4 + b);
-  store(row + 5u, first, t.r5 + b);
-  store(row + 6u, first, t.r6 + b);
-  store(row + 7u, first, t.r7 + b);
-  store(row + 8u, first, t.r8 + b);
-  store(row + 9u, first, t.r9 + b);
-  store(row + 10u, first, t.r10 + b);
-  store(row + 11u, first, t.r11 + b);
-  store(row + 12u, first, t.r12 + b);
-  store(row + 13u, first, t.r13 + b);
-  store(row + 14u, first, t.r14 + b);
-  store(row + 15u, first, t.r15 + b);
+  var rows = rows_of(t);
+  for (var i = 0u; i < ROWS; i++) { store(row + i, first, rows[i] + b); }
 }
 
 @compute @workgroup_size(SG)
