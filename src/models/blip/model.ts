@@ -12,7 +12,7 @@ import { scope, type Tap, untapped } from "../scope.ts";
 import type { Weights } from "../weights.ts";
 import type { BlipConfig } from "./config.ts";
 import type { KeyValue } from "./text-layer.ts";
-import { answer, type BlipSite, blipSites, lookAt, readOut, readSites, rememberImage, type Words } from "./vqa.ts";
+import { answer, ask, type BlipSite, blipSites, lookAt, readOut, readSites, rememberImage, type Words } from "./vqa.ts";
 
 /** Pictures whose states stay on the device. */
 const REMEMBERED = 4;
@@ -30,7 +30,9 @@ export function blipModel(
   identity: Pick<Model, "name" | "identify">,
 ): Model {
   const sites = blipSites(config);
-  const visionNames = sites.map(({ name }) => name).filter((name) => /^(pixel_values$|vision_model\.)/.test(name));
+  const names = sites.map(({ name }) => name);
+  const visionNames = names.filter((name) => /^(pixel_values$|vision_model\.)/.test(name));
+  const questionNames = names.filter((name) => !name.startsWith("text_decoder."));
   const seen = remembered<Seen>(REMEMBERED, ({ states, keyValues }) => {
     gpu.release(states, ...keyValues.flat());
   });
@@ -50,18 +52,20 @@ export function blipModel(
       return made;
     });
 
-  function reply(input: Input, answerIds: readonly number[], tap: Tap): Tensor {
+  function question(input: Input, tap: Tap): Tensor {
     const at = scope<BlipSite>(gpu, weights, tap);
-    return gpu.frame(() => {
-      const words = wordTensors(gpu, input.ids, answerIds);
-      if (visionNames.some((name) => tap.watches(name)))
-        return answer(at, config, lookAt(at, config, pixelTensor(input)), words);
-      const { states, keyValues } = look(input);
-      return answer(at, config, states, words, keyValues);
-    });
+    const words = wordTensors(gpu, "question", input.ids);
+    if (visionNames.some((name) => tap.watches(name)))
+      return ask(at, config, lookAt(at, config, pixelTensor(input)), words);
+    const { states, keyValues } = look(input);
+    return ask(at, config, states, words, keyValues);
   }
 
-  const forward = (input: Input, tap: Tap) => reply(input, [config.text.bosTokenId], tap);
+  const reply = (asked: Tensor, ids: readonly number[], tap: Tap): Tensor =>
+    answer(scope<BlipSite>(gpu, weights, tap), config, asked, wordTensors(gpu, "answer", ids));
+
+  const forward = (input: Input, tap: Tap) =>
+    gpu.frame(() => reply(question(input, tap), [config.text.bosTokenId], tap));
 
   return {
     ...identity,
@@ -77,11 +81,22 @@ export function blipModel(
     lastTokenSites: [],
     readOut: (states) => gpu.frame(() => readOut(scope<BlipSite>(gpu, weights, untapped), config, states)),
     run: (input, { capture } = {}) => captured(gpu, sites, (tap) => forward(input, tap), capture),
-    generate(input, options) {
+    async generate(input, options) {
       const { bosTokenId, sepTokenId, vocabSize } = config.text;
-      const next = (ids: readonly number[], tap: Tap) => reply(input, ids, tap);
+      let asked: Tensor | undefined;
+      const next = (ids: readonly number[], tap: Tap) =>
+        gpu.frame(() => {
+          if (questionNames.some((name) => tap.watches(name))) return reply(question(input, tap), ids, tap);
+          asked ??= gpu.keep(gpu.frame(() => question(input, tap)));
+          return reply(asked, ids, tap);
+        });
       const { decode } = inputs;
-      return greedy({ gpu, sites, vocabSize, start: [bosTokenId], ends: [sepTokenId], next, decode }, options);
+      try {
+        const start = [bosTokenId];
+        return await greedy({ gpu, sites, vocabSize, start, ends: [sepTokenId], next, decode }, options);
+      } finally {
+        if (asked) gpu.release(asked);
+      }
     },
     findWord: (input, word) => inputs.findWord(input, word),
     pieces: (text) => inputs.pieces(text),
@@ -115,19 +130,20 @@ export function dryForward(config: BlipConfig, tokens: number, gpu: Gpu = openDr
   const at = scope<BlipSite>(gpu, stored ?? weights, stored ? untapped : tap);
   const { imageSize } = config.vision;
   const image = lookAt(at, config, gpu.tensor("pixel_values", [1, 3, imageSize, imageSize]));
-  const words = wordTensors(gpu, new Array(tokens).fill(0), [0]);
-  answer(at, config, image, words, rememberImage(at, config, image));
+  const words = wordTensors(gpu, "question", new Array(tokens).fill(0));
+  const question = ask(at, config, image, words, rememberImage(at, config, image));
+  answer(at, config, question, wordTensors(gpu, "answer", [0]));
   return { shapes, ...asked, flop: gpu.flop };
 }
 
-function wordTensors(gpu: Gpu, ids: readonly number[], answerIds: readonly number[]): Words {
-  const row = (label: string, values: readonly number[]) =>
-    gpu.upload(label, [1, values.length], Uint32Array.from(values));
-  const count = (values: readonly number[]) => values.map((_, i) => i);
+function wordTensors(gpu: Gpu, label: string, ids: readonly number[]): Words {
+  const row = (name: string, values: readonly number[]) =>
+    gpu.upload(`${label} ${name}`, [1, values.length], Uint32Array.from(values));
   return {
-    ids: row("input_ids", ids),
-    positions: row("positions", count(ids)),
-    answerIds: row("answer ids", answerIds),
-    answerPositions: row("answer positions", count(answerIds)),
+    ids: row("ids", ids),
+    positions: row(
+      "positions",
+      ids.map((_, i) => i),
+    ),
   };
 }

@@ -61,27 +61,24 @@ export const rememberImage = (at: Scope<BlipSite>, { text }: BlipConfig, image: 
   crossKeyValues(at.in("text_encoder"), text, image);
 
 export interface Words {
-  /** Question ids [1, T] and their positions. */
+  /** [1, T] */
   readonly ids: Tensor;
+  /** 0 … T-1 */
   readonly positions: Tensor;
-  /** Answer ids [1, U], from the start token on, and their positions. */
-  readonly answerIds: Tensor;
-  readonly answerPositions: Tensor;
 }
 
-/** The logits [B, U, V] of what follows each answer token, given the image's states. */
-export function answer(
+/** What the question [B, T, hidden] means beside the image's states. */
+export const ask = (
   at: Scope<BlipSite>,
-  config: BlipConfig,
+  { text }: BlipConfig,
   image: Tensor,
-  words: Words,
+  { ids, positions }: Words,
   known?: readonly KeyValue[],
-): Tensor {
-  const { text } = config;
-  const encoder = at.in("text_encoder");
-  const states = textTower(encoder, text, words.ids, words.positions, image, false, known);
-  const decoder = at.in("text_decoder.bert");
-  const reply = textTower(decoder, text, words.answerIds, words.answerPositions, states, true); // [B, U, hidden]
+): Tensor => textTower(at.in("text_encoder"), text, ids, positions, image, false, known);
+
+/** The logits [B, U, V] of what follows each token of the answer, from its start token on, to the question's states. */
+export function answer(at: Scope<BlipSite>, { text }: BlipConfig, question: Tensor, { ids, positions }: Words): Tensor {
+  const reply = textTower(at.in("text_decoder.bert"), text, ids, positions, question, true); // [B, U, hidden]
   return predictions(at.in(head), text, reply);
 }
 
