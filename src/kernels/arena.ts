@@ -61,6 +61,18 @@ export class Arena {
     return loan;
   }
 
+  /** Lends these very pieces again, all or none. */
+  claim(memories: ReadonlySet<Memory>): boolean {
+    for (const memory of memories) if (this.#lent.has(memory)) return false;
+    for (const memory of memories) {
+      const free = this.#free.get((memory as Loan).class)!;
+      free.splice(free.indexOf(memory as Loan), 1);
+      this.#lent.add(memory);
+      this.#frames.at(-1)?.add(memory);
+    }
+    return true;
+  }
+
   frame<T>(work: () => T): T {
     const own = new Set<Memory>();
     this.#frames.push(own);

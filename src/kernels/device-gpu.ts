@@ -1,8 +1,10 @@
 /** The device itself: an arena of memory, pipelines made once, commands handed over in batches. */
 import { type Allocator, Arena } from "./arena.ts";
+import { Commands } from "./commands.ts";
 import { DeviceError } from "./errors.ts";
-import type { AdapterInfo, Bindable, Gpu, Program, Texels, Words } from "./gpu.ts";
+import type { AdapterInfo, Bindable, Gpu, Program, Recorder, Texels, Words } from "./gpu.ts";
 import { Pipelines } from "./pipelines.ts";
+import { keyOf, Recording, Recordings } from "./recording.ts";
 import type { Shader } from "./shader.ts";
 import { Staging } from "./staging.ts";
 import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
@@ -15,10 +17,6 @@ export interface Platform {
   readonly tuning?: TuningStore;
 }
 
-/** Commands are handed over in batches: an early one so that the device starts, then larger ones. */
-const FIRST_BATCH = 16;
-const BATCH = 64;
-
 export class DeviceGpu implements Gpu {
   readonly info: AdapterInfo;
   readonly tuning: Tuning;
@@ -29,11 +27,8 @@ export class DeviceGpu implements Gpu {
   readonly #arena: Arena;
   readonly #pipelines: Pipelines;
   readonly #staging: Staging;
-  #encoder: GPUCommandEncoder | undefined;
-  #pass: GPUComputePassEncoder | undefined;
-  #timestamps: GPUComputePassTimestampWrites | undefined;
-  #pending = 0;
-  #batch = FIRST_BATCH;
+  readonly #commands: Commands;
+  #recording: Recording | undefined;
   #failure: DeviceError | undefined;
 
   constructor(device: GPUDevice, info: AdapterInfo, platform: Platform) {
@@ -44,6 +39,7 @@ export class DeviceGpu implements Gpu {
     this.#arena = new Arena(allocator(device), info, () => this.#pipelines.forgetBindings());
     this.#pipelines = new Pipelines(device);
     this.#staging = new Staging(device);
+    this.#commands = new Commands(device);
     device.addEventListener("uncapturederror", (event) => this.#fail(event.error.message));
     device.lost.then(({ reason, message }) => reason !== "destroyed" && this.#fail(`device lost: ${message}`));
   }
@@ -53,7 +49,9 @@ export class DeviceGpu implements Gpu {
   }
 
   tensor(label: string, shape: readonly number[]): Tensor {
-    return { label, shape, memory: this.#arena.take(label, size(shape) * 4) };
+    const memory = this.#arena.take(label, size(shape) * 4);
+    this.#recording?.taken.add(memory);
+    return { label, shape, memory };
   }
 
   upload(label: string, shape: readonly number[], data: Float32Array | Uint32Array): Tensor {
@@ -65,6 +63,7 @@ export class DeviceGpu implements Gpu {
   }
 
   write(memory: Memory, offset: number, words: Float32Array | Uint32Array): void {
+    this.#unrepeatable();
     this.submit(); // earlier dispatches may still use this memory under another name
     this.#device.queue.writeBuffer(
       memory.buffer!,
@@ -97,6 +96,7 @@ export class DeviceGpu implements Gpu {
   }
 
   texture(label: string, width: number, height: number): TextureMemory {
+    this.#unrepeatable();
     return this.#arena.texture(label, width, height);
   }
 
@@ -105,6 +105,7 @@ export class DeviceGpu implements Gpu {
   }
 
   keep(tensor: Tensor): Tensor {
+    this.#unrepeatable();
     this.#arena.keep(tensor.memory);
     return tensor;
   }
@@ -130,21 +131,52 @@ export class DeviceGpu implements Gpu {
     workgroups: number,
   ): void {
     if (workgroups === 0) return;
-    const { pipeline, group, immediates } = this.#pipelines.bind(shader, this.info, overrides, bindings, params);
+    const dispatch = { ...this.#pipelines.bind(shader, this.info, overrides, bindings, params), workgroups };
     this.#check(); // a shader that does not compile is known by now, and must not be dispatched
-    this.#encoder ??= this.#device.createCommandEncoder();
-    this.#pass ??= this.#encoder.beginComputePass(this.#timestamps ? { timestampWrites: this.#timestamps } : undefined);
-    this.#pass.setPipeline(pipeline);
-    this.#pass.setBindGroup(0, group);
-    if (immediates.byteLength > 0) this.#pass.setImmediates(0, immediates);
-    const x = Math.min(workgroups, 65_535);
-    this.#pass.dispatchWorkgroups(x, Math.ceil(workgroups / x));
+    this.#recording?.add(dispatch, shader, bindings);
+    this.#commands.dispatch(dispatch);
     this.dispatches += 1;
-    this.#pending += 1;
-    if (this.#pending >= this.#batch && !this.#timestamps) {
-      this.submit();
-      this.#batch = BATCH;
+  }
+
+  recorder(): Recorder {
+    const recordings = new Recordings();
+    return {
+      run: (name, args, work) => {
+        if (this.#recording) return this.frame(work);
+        const key = keyOf(name, args);
+        return this.#replay(recordings.get(key), args) ?? this.#record(recordings, key, args, work);
+      },
+    };
+  }
+
+  #record(recordings: Recordings, key: string, args: readonly Tensor[], work: () => Tensor): Tensor {
+    const recording = new Recording(args);
+    const before = this.flop;
+    this.#recording = recording;
+    try {
+      recording.result = this.frame(work);
+    } finally {
+      this.#recording = undefined;
     }
+    recording.flop = this.flop - before;
+    if (recording.whole) recordings.set(key, recording);
+    return recording.result;
+  }
+
+  /** Nothing where somebody else has the memory that it would write. */
+  #replay(recording: Recording | undefined, args: readonly Tensor[]): Tensor | undefined {
+    if (!recording || !this.#arena.claim(recording.taken)) return undefined;
+    this.#check();
+    for (const step of recording.steps) {
+      const { rebound } = step;
+      const group = rebound && this.#pipelines.group(rebound.shader, recording.rebind(rebound.bindings, args));
+      this.#commands.dispatch(group ? { ...step, group } : step);
+    }
+    this.dispatches += recording.steps.length;
+    this.flop += recording.flop;
+    const result = recording.result!;
+    for (const memory of recording.taken) if (memory !== result.memory) this.#arena.give(memory);
+    return result;
   }
 
   async compile(programs: Iterable<Program>): Promise<void> {
@@ -155,9 +187,7 @@ export class DeviceGpu implements Gpu {
     const bytes = size(tensor.shape) * 4;
     if (bytes === 0) return new Float32Array(0);
     const landing = this.#arena.landing(bytes);
-    this.#endPass();
-    this.#encoder ??= this.#device.createCommandEncoder();
-    this.#encoder.copyBufferToBuffer(tensor.memory.buffer!, tensor.memory.offset ?? 0, landing, 0, bytes);
+    this.#commands.encoder().copyBufferToBuffer(tensor.memory.buffer!, tensor.memory.offset ?? 0, landing, 0, bytes);
     this.submit();
     try {
       await this.#platform.settle(landing.mapAsync(GPUMapMode.READ, 0, bytes));
@@ -169,16 +199,11 @@ export class DeviceGpu implements Gpu {
   }
 
   submit(): void {
-    if (!this.#encoder) return;
-    this.#endPass();
-    this.#device.queue.submit([this.#encoder.finish()]);
-    this.#encoder = undefined;
-    this.#pending = 0;
+    this.#commands.submit();
   }
 
   async finish(): Promise<void> {
-    this.submit();
-    this.#batch = FIRST_BATCH;
+    this.#commands.finish();
     await this.#platform.settle(this.#staging.release());
     await this.#platform.settle(this.#device.queue.onSubmittedWorkDone());
     this.#check();
@@ -193,15 +218,16 @@ export class DeviceGpu implements Gpu {
       usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
     });
     await this.finish();
-    this.#timestamps = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+    this.#commands.timestamps = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
     try {
       work();
     } finally {
-      this.#endPass();
-      this.#timestamps = undefined;
+      this.#commands.endPass();
+      this.#commands.timestamps = undefined;
     }
-    this.#encoder!.resolveQuerySet(querySet, 0, 2, target, 0);
-    this.#encoder!.copyBufferToBuffer(target, 0, resolved.memory.buffer!, 0, 16);
+    const encoder = this.#commands.encoder();
+    encoder.resolveQuerySet(querySet, 0, 2, target, 0);
+    encoder.copyBufferToBuffer(target, 0, resolved.memory.buffer!, 0, 16);
     const [begin, end] = new BigUint64Array((await this.read(resolved)).buffer);
     querySet.destroy();
     target.destroy();
@@ -222,9 +248,9 @@ export class DeviceGpu implements Gpu {
     this.#device.destroy();
   }
 
-  #endPass(): void {
-    this.#pass?.end();
-    this.#pass = undefined;
+  /** A recording holds dispatches into memory of its own alone. */
+  #unrepeatable(): void {
+    if (this.#recording) this.#recording.sound = false;
   }
 
   #fail(message: string): void {

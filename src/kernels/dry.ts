@@ -61,6 +61,7 @@ export function openDry(info: Partial<AdapterInfo> = {}): DryGpu {
       this.dispatches += 1;
       programs.set(`${shader.name} ${JSON.stringify(overrides)}`, { shader, overrides });
     },
+    recorder: () => ({ run: (_name, _args, work) => arena.frame(work) }),
     compile: async () => {},
     read: async ({ shape }) => new Float32Array(size(shape)),
     submit: () => {},

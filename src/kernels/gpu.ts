@@ -51,6 +51,16 @@ export interface Program {
   readonly overrides: unknown;
 }
 
+/** Makes work that repeats out of recorded dispatches. */
+export interface Recorder {
+  /**
+   * What `work` makes. The next time the same name is run with arguments of the same shapes, its dispatches are made again
+   * with these arguments, and `work` is not called: nothing that it does may depend on more than name and arguments. Work
+   * that writes, keeps or makes textures is called each time.
+   */
+  run(name: string, args: readonly Tensor[], work: () => Tensor): Tensor;
+}
+
 export interface Gpu {
   readonly info: AdapterInfo;
   readonly tuning: Tuning;
@@ -87,6 +97,8 @@ export interface Gpu {
     params: Record<P, number>,
     workgroups: number,
   ): void;
+  /** Its recordings go with it: a model has one of its own. */
+  recorder(): Recorder;
   /** Makes the programs ready, several at a time: else each is made when it first runs, and all wait for it. */
   compile(programs: Iterable<Program>): Promise<void>;
   /** Float32 values of a tensor; waits for everything recorded so far. */

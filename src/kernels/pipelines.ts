@@ -41,10 +41,9 @@ export class Pipelines {
     bindings: Record<string, Bindable>,
     params: Record<string, number>,
   ): Bound {
-    const layout = this.#layout(shader);
     return {
       pipeline: this.#pipeline({ shader, overrides }, info),
-      group: this.#group(shader, layout, bindings),
+      group: this.group(shader, bindings),
       immediates: immediates(shader, params),
     };
   }
@@ -122,7 +121,8 @@ export class Pipelines {
     return module;
   }
 
-  #group(shader: AnyShader, layout: Layout, bindings: Record<string, Bindable>): GPUBindGroup {
+  group(shader: AnyShader, bindings: Record<string, Bindable>): GPUBindGroup {
+    const layout = this.#layout(shader);
     let key = "";
     for (const { name } of shader.bindings) key += `${bindings[name]!.id} `;
     const known = layout.groups.get(key);

@@ -4,7 +4,7 @@ import { withRows } from "../kernels/rows.ts";
 import type { Tensor } from "../kernels/tensor.ts";
 import { rows } from "../kernels/tensor.ts";
 import type { Activation, RunResult } from "./model.ts";
-import type { Tap } from "./scope.ts";
+import { type Tap, untapped } from "./scope.ts";
 import { matchSites, type Site, type SiteName, shownShape, shownValues, siteIndex } from "./sites.ts";
 
 export interface CaptureTap extends Tap {
@@ -22,9 +22,10 @@ export async function captured(
   forward: (tap: Tap) => Tensor,
   capture: readonly string[] = [],
 ): Promise<RunResult> {
-  const tap = captureTap(gpu, sites, matchSites(sites, capture));
+  const names = matchSites(sites, capture);
+  const tap = captureTap(gpu, sites, names);
   try {
-    const logits = forward(tap);
+    const logits = forward(names.length > 0 ? tap : untapped);
     const values = await gpu.read(logits).finally(() => gpu.release(logits));
     return { logits: values, activations: await tap.read() };
   } finally {

@@ -4,7 +4,7 @@ import type { Tensor } from "../kernels/tensor.ts";
 import { captureTap } from "./capture.ts";
 import { UserError } from "./errors.ts";
 import type { Activation, Generated, GenerateOptions } from "./model.ts";
-import type { Tap } from "./scope.ts";
+import { type Tap, untapped } from "./scope.ts";
 import { matchSites, type Site } from "./sites.ts";
 
 export interface Speaker {
@@ -33,7 +33,7 @@ export async function greedy(speaker: Speaker, options: GenerateOptions = {}): P
     signal?.throwIfAborted();
     const tap = captureTap(gpu, sites, names);
     try {
-      const logits = speaker.next(ids, tap);
+      const logits = speaker.next(ids, names.length > 0 ? tap : untapped);
       const values = await gpu.read(logits).finally(() => gpu.release(logits));
       ids.push(largest(values.subarray(values.length - vocabSize)));
       if (names.length > 0) steps.push(await tap.read());

@@ -46,6 +46,29 @@ test.for([
   },
 );
 
+test.for(["blip-mini", "llava-mini"])(
+  "%s: other pictures and questions of the same length get their own answers, from recordings too",
+  async (name) => {
+    const model = await loadModel(gpu, name);
+    const inputs = await Promise.all(
+      [
+        question,
+        { image: `${pictures}/mit_states/images/blue heart/1.jpg`, text: question.text },
+        { image: question.image, text: "Is this moon grey or blue?" },
+      ].map((one) => model.input(one)),
+    );
+    const watched = [];
+    for (const input of inputs) watched.push((await model.run(input, { capture: ["logits"] })).logits);
+    expect(watched[1]).not.toEqual(watched[0]);
+    expect(watched[2]).not.toEqual(watched[0]);
+    for (const i of [0, 1, 0, 2, 2, 1]) expect((await model.run(inputs[i]!)).logits).toEqual(watched[i]);
+    const answers = [];
+    for (const input of inputs) answers.push((await model.generate(input)).ids);
+    for (const i of [2, 0, 1]) expect((await model.generate(inputs[i]!)).ids).toEqual(answers[i]);
+    model.close();
+  },
+);
+
 test("generation_config.json ends LLaVA's answer; BLIP's ends at its separator", async () => {
   for (const name of ["blip-mini", "llava-mini"]) {
     const folder = mkdtempSync(join(tmpdir(), "notice-ends-"));

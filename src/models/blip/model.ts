@@ -36,6 +36,7 @@ export function blipModel(
   const seen = remembered<Seen>(REMEMBERED, ({ states, keyValues }) => {
     gpu.release(states, ...keyValues.flat());
   });
+  const recorder = gpu.recorder();
   const shapes = new Map<number, ReadonlyMap<string, readonly number[]>>();
 
   const pixelTensor = ({ pixels }: Input) =>
@@ -52,17 +53,25 @@ export function blipModel(
       return made;
     });
 
+  /** What nobody looks into is recorded, and made again without this code. */
+  const repeated = (name: string, args: readonly Tensor[], tap: Tap, work: () => Tensor): Tensor =>
+    tap === untapped ? recorder.run(name, args, work) : work();
+
   function question(input: Input, tap: Tap): Tensor {
     const at = scope<BlipSite>(gpu, weights, tap);
     const words = wordTensors(gpu, "question", input.ids);
     if (visionNames.some((name) => tap.watches(name)))
       return ask(at, config, lookAt(at, config, pixelTensor(input)), words);
     const { states, keyValues } = look(input);
-    return ask(at, config, states, words, keyValues);
+    const args = [words.ids, words.positions, states, ...keyValues.flat()];
+    return repeated("question", args, tap, () => ask(at, config, states, words, keyValues));
   }
 
-  const reply = (asked: Tensor, ids: readonly number[], tap: Tap): Tensor =>
-    answer(scope<BlipSite>(gpu, weights, tap), config, asked, wordTensors(gpu, "answer", ids));
+  function reply(asked: Tensor, ids: readonly number[], tap: Tap): Tensor {
+    const at = scope<BlipSite>(gpu, weights, tap);
+    const words = wordTensors(gpu, "answer", ids);
+    return repeated("answer", [words.ids, words.positions, asked], tap, () => answer(at, config, asked, words));
+  }
 
   const forward = (input: Input, tap: Tap) =>
     gpu.frame(() => reply(question(input, tap), [config.text.bosTokenId], tap));

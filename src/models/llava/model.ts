@@ -32,6 +32,7 @@ export function llavaModel(
   const sites = llavaSites(config);
   const pictureNames = sites.map(({ name }) => name).filter((name) => !name.startsWith("language_model."));
   const seen = remembered<Tensor>(REMEMBERED, (vectors) => gpu.release(vectors));
+  const recorder = gpu.recorder();
   const shapes = new Map<string, ReadonlyMap<string, readonly number[]>>();
 
   const pixelTensor = ({ pixels }: Input) =>
@@ -59,7 +60,13 @@ export function llavaModel(
     return gpu.frame(() => {
       const past = first === 0 ? undefined : memory.past(input, first);
       const image = watched === undefined ? look(input) : lookAt(at, config, pixelTensor(input));
-      return answer(at, config, image, tensors(input, first), past);
+      const prompt = tensors(input, first);
+      const work = () => answer(at, config, image, prompt, past);
+      if (tap !== untapped) return work();
+      const layers = Array.from({ length: past ? config.text.numHiddenLayers : 0 }, (_, layer) => past!(layer));
+      const remembered = layers.flatMap(({ keys, values }) => [keys.memory, values.memory]);
+      const args = [image, prompt.ids, prompt.angles.cos, prompt.angles.sin, ...remembered];
+      return recorder.run(`answer from ${first}, picture at ${prompt.imageAt}`, args, work);
     });
   }
 
