@@ -2,21 +2,21 @@
 //
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
-// One workgroup is one subgroup and makes 24 queries times 8 SG columns of a head, 4 queries at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 24 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
 // Where all rows share their values (`batches` is 1), the queries of all rows are one long list.
 //
 // use lib/strip.wgsl
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
-fn starts_of(first: u32, query: u32, head: u32) -> vec4u {
-  return vec4u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head));
+fn starts_of(first: u32, query: u32, head: u32) -> vec3u {
+  return vec3u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head));
 }
 
 // A lane's probability of each query. Beyond the last source they are zero.
-fn rows_at(starts: vec4u, s: u32) -> vec4f {
-  let at = starts + vec4u(min(s, params.sources - 1u));
-  return vec4f(probs[at.x], probs[at.y], probs[at.z], probs[at.w]) * select(0.0, 1.0, s < params.sources);
+fn rows_at(starts: vec3u, s: u32) -> vec3f {
+  let at = starts + vec3u(min(s, params.sources - 1u));
+  return vec3f(probs[at.x], probs[at.y], probs[at.z]) * select(0.0, 1.0, s < params.sources);
 }
 
 fn weights(row: u32, head: u32, s: u32, column: u32) -> Weights {
@@ -25,11 +25,10 @@ fn weights(row: u32, head: u32, s: u32, column: u32) -> Weights {
   );
 }
 
-fn store_set(batch: u32, query: u32, head: u32, column: u32, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
+fn store_set(batch: u32, query: u32, head: u32, column: u32, s0: vec4f, s1: vec4f, s2: vec4f) {
   store(batch, query + 0u, head, column, s0);
   store(batch, query + 1u, head, column, s1);
   store(batch, query + 2u, head, column, s2);
-  store(batch, query + 3u, head, column, s3);
 }
 
 @compute @workgroup_size(SG)
@@ -58,7 +57,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    store_set(batch, query + STRIP * i, head, column_a, s.a0, s.a1, s.a2, s.a3);
-    store_set(batch, query + STRIP * i, head, column_b, s.b0, s.b1, s.b2, s.b3);
+    store_set(batch, query + STRIP * i, head, column_a, s.a0, s.a1, s.a2);
+    store_set(batch, query + STRIP * i, head, column_b, s.b0, s.b1, s.b2);
   }
 }

@@ -3,21 +3,21 @@
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
-// One workgroup is one subgroup and makes 24 queries times 8 SG sources, 4 queries at a time (lib/strip.wgsl). Where all
+// One workgroup is one subgroup and makes 24 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
 // rows share their keys (`batches` is 1), the queries of all rows are one long list.
 //
 // use lib/strip.wgsl
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
-fn starts_of(first: u32, query: u32, head: u32) -> vec4u {
-  return vec4u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head));
+fn starts_of(first: u32, query: u32, head: u32) -> vec3u {
+  return vec3u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head));
 }
 
 // A lane's element of each query. Beyond the head's end the queries are zero.
-fn rows_at(starts: vec4u, d: u32) -> vec4f {
-  let at = starts + vec4u(within(d));
-  let rows = vec4f(q[at.x], q[at.y], q[at.z], q[at.w]);
+fn rows_at(starts: vec3u, d: u32) -> vec3f {
+  let at = starts + vec3u(within(d));
+  let rows = vec3f(q[at.x], q[at.y], q[at.z]);
   if (!RAGGED) { return rows; }
   return rows * select(0.0, 1.0, d < params.dim);
 }
@@ -62,6 +62,5 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     store_row(place(batch, query + STRIP * i + 0u, head), sources_a, sources_b, s.a0, s.b0);
     store_row(place(batch, query + STRIP * i + 1u, head), sources_a, sources_b, s.a1, s.b1);
     store_row(place(batch, query + STRIP * i + 2u, head), sources_a, sources_b, s.a2, s.b2);
-    store_row(place(batch, query + STRIP * i + 3u, head), sources_a, sources_b, s.a3, s.b3);
   }
 }

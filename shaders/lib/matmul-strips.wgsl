@@ -2,21 +2,20 @@
 // The kernel brings `prepare`, which readies a lane, `place_of`, where the weights of four
 // neighbouring outputs lie, and `weights`, which reads a block of inputs of them.
 
-fn starts_of(row: u32) -> vec4u { return vec4u(start(row), start(row + 1u), start(row + 2u), start(row + 3u)); }
+fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
 
 // A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: vec4u, k: u32) -> vec4f {
-  let at = starts + vec4u(within(k));
-  let rows = vec4f(x[at.x], x[at.y], x[at.z], x[at.w]);
+fn rows_at(starts: vec3u, k: u32) -> vec3f {
+  let at = starts + vec3u(within(k));
+  let rows = vec3f(x[at.x], x[at.y], x[at.z]);
   if (!RAGGED) { return rows; }
   return rows * select(0.0, 1.0, k < params.k);
 }
 
-fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
+fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f) {
   store(row + 0u, first, s0 + b);
   store(row + 1u, first, s1 + b);
   store(row + 2u, first, s2 + b);
-  store(row + 3u, first, s3 + b);
 }
 
 @compute @workgroup_size(SG)
@@ -45,7 +44,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let bias_b = bias_of(min(4u * own_b, params.n - 1u));
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2, s.a3); }
-    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2, s.b3); }
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2); }
   }
 }

@@ -1,4 +1,4 @@
-// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
 // a lane are two sets, a and b, of four neighbours.
 //
 // The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
@@ -7,12 +7,12 @@
 // after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
+//
+// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
+// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
-// With 24 strips it would be a tenth faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows with the square of their number: 6 take 3 seconds, 12 take 11, 24 take 40.
-
-const STRIP = 4u;
-const STRIPS = 6u;
+const STRIP = 3u;
+const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.
@@ -21,13 +21,13 @@ struct Weights {
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
 
 // Strips of a tile whose first row is `row`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
 // A block of a strip: `near` holds the rows' values for its first 8 inputs, a lane each, `far` those for the others.
-fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
+fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
   var s = Strip();
   lane_0(&s, near, a.w0, b.w0);
   lane_1(&s, near, a.w1, b.w1);
@@ -52,125 +52,99 @@ fn add_strip(total: ptr<function, Strip>, s: Strip) {
   (*total).a0 += s.a0;
   (*total).a1 += s.a1;
   (*total).a2 += s.a2;
-  (*total).a3 += s.a3;
   (*total).b0 += s.b0;
   (*total).b1 += s.b1;
   (*total).b2 += s.b2;
-  (*total).b3 += s.b3;
 }
 
 // s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
 
 // Four times four inputs, one input a column.

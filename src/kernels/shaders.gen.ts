@@ -59,21 +59,21 @@ requires immediate_address_space;
 //
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
-// One workgroup is one subgroup and makes 24 queries times 8 SG columns of a head, 4 queries at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 24 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
 // Where all rows share their values (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/strip.wgsl
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
-fn starts_of(first: u32, query: u32, head: u32) -> vec4u {
-  return vec4u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head));
+fn starts_of(first: u32, query: u32, head: u32) -> vec3u {
+  return vec3u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head));
 }
 
 // A lane's probability of each query. Beyond the last source they are zero.
-fn rows_at(starts: vec4u, s: u32) -> vec4f {
-  let at = starts + vec4u(min(s, params.sources - 1u));
-  return vec4f(probs[at.x], probs[at.y], probs[at.z], probs[at.w]) * select(0.0, 1.0, s < params.sources);
+fn rows_at(starts: vec3u, s: u32) -> vec3f {
+  let at = starts + vec3u(min(s, params.sources - 1u));
+  return vec3f(probs[at.x], probs[at.y], probs[at.z]) * select(0.0, 1.0, s < params.sources);
 }
 
 fn weights(row: u32, head: u32, s: u32, column: u32) -> Weights {
@@ -82,11 +82,10 @@ fn weights(row: u32, head: u32, s: u32, column: u32) -> Weights {
   );
 }
 
-fn store_set(batch: u32, query: u32, head: u32, column: u32, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
+fn store_set(batch: u32, query: u32, head: u32, column: u32, s0: vec4f, s1: vec4f, s2: vec4f) {
   store(batch, query + 0u, head, column, s0);
   store(batch, query + 1u, head, column, s1);
   store(batch, query + 2u, head, column, s2);
-  store(batch, query + 3u, head, column, s3);
 }
 
 @compute @workgroup_size(SG)
@@ -115,12 +114,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    store_set(batch, query + STRIP * i, head, column_a, s.a0, s.a1, s.a2, s.a3);
-    store_set(batch, query + STRIP * i, head, column_b, s.b0, s.b1, s.b2, s.b3);
+    store_set(batch, query + STRIP * i, head, column_a, s.a0, s.a1, s.a2);
+    store_set(batch, query + STRIP * i, head, column_b, s.b0, s.b1, s.b2);
   }
 }
 
-// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
 // a lane are two sets, a and b, of four neighbours.
 //
 // The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
@@ -129,12 +128,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
+//
+// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
+// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
-// With 24 strips it would be a tenth faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows with the square of their number: 6 take 3 seconds, 12 take 11, 24 take 40.
-
-const STRIP = 4u;
-const STRIPS = 6u;
+const STRIP = 3u;
+const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.
@@ -143,13 +142,13 @@ struct Weights {
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
 
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
 // A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
+fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
   var s = Strip();
   lane_0(&s, near, a.w0, b.w0);
   lane_1(&s, near, a.w1, b.w1);
@@ -174,125 +173,99 @@ fn add_strip(total: ptr<function, Strip>, s: Strip) {
   (*total).a0 += s.a0;
   (*total).a1 += s.a1;
   (*total).a2 += s.a2;
-  (*total).a3 += s.a3;
   (*total).b0 += s.b0;
   (*total).b1 += s.b1;
   (*total).b2 += s.b2;
-  (*total).b3 += s.b3;
 }
 
 // s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
 
 // Four times four inputs, one input a column.
@@ -1236,21 +1209,21 @@ requires immediate_address_space;
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
-// One workgroup is one subgroup and makes 24 queries times 8 SG sources, 4 queries at a time (lib/strip.wgsl). Where all
+// One workgroup is one subgroup and makes 24 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
 // rows share their keys (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/strip.wgsl
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
-fn starts_of(first: u32, query: u32, head: u32) -> vec4u {
-  return vec4u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head));
+fn starts_of(first: u32, query: u32, head: u32) -> vec3u {
+  return vec3u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head));
 }
 
 // A lane's element of each query. Beyond the head's end the queries are zero.
-fn rows_at(starts: vec4u, d: u32) -> vec4f {
-  let at = starts + vec4u(within(d));
-  let rows = vec4f(q[at.x], q[at.y], q[at.z], q[at.w]);
+fn rows_at(starts: vec3u, d: u32) -> vec3f {
+  let at = starts + vec3u(within(d));
+  let rows = vec3f(q[at.x], q[at.y], q[at.z]);
   if (!RAGGED) { return rows; }
   return rows * select(0.0, 1.0, d < params.dim);
 }
@@ -1295,11 +1268,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     store_row(place(batch, query + STRIP * i + 0u, head), sources_a, sources_b, s.a0, s.b0);
     store_row(place(batch, query + STRIP * i + 1u, head), sources_a, sources_b, s.a1, s.b1);
     store_row(place(batch, query + STRIP * i + 2u, head), sources_a, sources_b, s.a2, s.b2);
-    store_row(place(batch, query + STRIP * i + 3u, head), sources_a, sources_b, s.a3, s.b3);
   }
 }
 
-// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
 // a lane are two sets, a and b, of four neighbours.
 //
 // The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
@@ -1308,12 +1280,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
+//
+// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
+// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
-// With 24 strips it would be a tenth faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows with the square of their number: 6 take 3 seconds, 12 take 11, 24 take 40.
-
-const STRIP = 4u;
-const STRIPS = 6u;
+const STRIP = 3u;
+const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.
@@ -1322,13 +1294,13 @@ struct Weights {
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
 
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
 // A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
+fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
   var s = Strip();
   lane_0(&s, near, a.w0, b.w0);
   lane_1(&s, near, a.w1, b.w1);
@@ -1353,125 +1325,99 @@ fn add_strip(total: ptr<function, Strip>, s: Strip) {
   (*total).a0 += s.a0;
   (*total).a1 += s.a1;
   (*total).a2 += s.a2;
-  (*total).a3 += s.a3;
   (*total).b0 += s.b0;
   (*total).b1 += s.b1;
   (*total).b2 += s.b2;
-  (*total).b3 += s.b3;
 }
 
 // s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
 
 // Four times four inputs, one input a column.
@@ -4097,7 +4043,7 @@ requires immediate_address_space;
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 4 rows at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
@@ -4113,7 +4059,7 @@ fn weights(place: vec2u, k: u32) -> Weights {
 
 fn prepare(lane: u32) {}
 
-// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
 // a lane are two sets, a and b, of four neighbours.
 //
 // The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
@@ -4122,12 +4068,12 @@ fn prepare(lane: u32) {}
 // after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
+//
+// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
+// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
-// With 24 strips it would be a tenth faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows with the square of their number: 6 take 3 seconds, 12 take 11, 24 take 40.
-
-const STRIP = 4u;
-const STRIPS = 6u;
+const STRIP = 3u;
+const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.
@@ -4136,13 +4082,13 @@ struct Weights {
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
 
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
 // A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
+fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
   var s = Strip();
   lane_0(&s, near, a.w0, b.w0);
   lane_1(&s, near, a.w1, b.w1);
@@ -4167,125 +4113,99 @@ fn add_strip(total: ptr<function, Strip>, s: Strip) {
   (*total).a0 += s.a0;
   (*total).a1 += s.a1;
   (*total).a2 += s.a2;
-  (*total).a3 += s.a3;
   (*total).b0 += s.b0;
   (*total).b1 += s.b1;
   (*total).b2 += s.b2;
-  (*total).b3 += s.b3;
 }
 
 // s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
 
 // Four times four inputs, one input a column.
@@ -4297,21 +4217,20 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 // The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
-fn starts_of(row: u32) -> vec4u { return vec4u(start(row), start(row + 1u), start(row + 2u), start(row + 3u)); }
+fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
 
 // A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: vec4u, k: u32) -> vec4f {
-  let at = starts + vec4u(within(k));
-  let rows = vec4f(x[at.x], x[at.y], x[at.z], x[at.w]);
+fn rows_at(starts: vec3u, k: u32) -> vec3f {
+  let at = starts + vec3u(within(k));
+  let rows = vec3f(x[at.x], x[at.y], x[at.z]);
   if (!RAGGED) { return rows; }
   return rows * select(0.0, 1.0, k < params.k);
 }
 
-fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
+fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f) {
   store(row + 0u, first, s0 + b);
   store(row + 1u, first, s1 + b);
   store(row + 2u, first, s2 + b);
-  store(row + 3u, first, s3 + b);
 }
 
 @compute @workgroup_size(SG)
@@ -4340,8 +4259,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let bias_b = bias_of(min(4u * own_b, params.n - 1u));
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2, s.a3); }
-    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2, s.b3); }
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2); }
   }
 }
 
@@ -4479,7 +4398,7 @@ requires immediate_address_space;
 //
 //   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 4 rows at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
@@ -4525,7 +4444,7 @@ fn weights(place: vec2u, k: u32) -> Weights {
   );
 }
 
-// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
 // a lane are two sets, a and b, of four neighbours.
 //
 // The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
@@ -4534,12 +4453,12 @@ fn weights(place: vec2u, k: u32) -> Weights {
 // after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
+//
+// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
+// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
-// With 24 strips it would be a tenth faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows with the square of their number: 6 take 3 seconds, 12 take 11, 24 take 40.
-
-const STRIP = 4u;
-const STRIPS = 6u;
+const STRIP = 3u;
+const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.
@@ -4548,13 +4467,13 @@ struct Weights {
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
 
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
 // A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
+fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
   var s = Strip();
   lane_0(&s, near, a.w0, b.w0);
   lane_1(&s, near, a.w1, b.w1);
@@ -4579,125 +4498,99 @@ fn add_strip(total: ptr<function, Strip>, s: Strip) {
   (*total).a0 += s.a0;
   (*total).a1 += s.a1;
   (*total).a2 += s.a2;
-  (*total).a3 += s.a3;
   (*total).b0 += s.b0;
   (*total).b1 += s.b1;
   (*total).b2 += s.b2;
-  (*total).b3 += s.b3;
 }
 
 // s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
 
 // Four times four inputs, one input a column.
@@ -4709,21 +4602,20 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 // The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
-fn starts_of(row: u32) -> vec4u { return vec4u(start(row), start(row + 1u), start(row + 2u), start(row + 3u)); }
+fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
 
 // A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: vec4u, k: u32) -> vec4f {
-  let at = starts + vec4u(within(k));
-  let rows = vec4f(x[at.x], x[at.y], x[at.z], x[at.w]);
+fn rows_at(starts: vec3u, k: u32) -> vec3f {
+  let at = starts + vec3u(within(k));
+  let rows = vec3f(x[at.x], x[at.y], x[at.z]);
   if (!RAGGED) { return rows; }
   return rows * select(0.0, 1.0, k < params.k);
 }
 
-fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
+fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f) {
   store(row + 0u, first, s0 + b);
   store(row + 1u, first, s1 + b);
   store(row + 2u, first, s2 + b);
-  store(row + 3u, first, s3 + b);
 }
 
 @compute @workgroup_size(SG)
@@ -4752,8 +4644,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let bias_b = bias_of(min(4u * own_b, params.n - 1u));
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2, s.a3); }
-    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2, s.b3); }
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2); }
   }
 }
 
@@ -4916,7 +4808,7 @@ requires immediate_address_space;
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 4 rows at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
@@ -4930,7 +4822,7 @@ fn weights(place: vec2u, k: u32) -> Weights {
 
 fn prepare(lane: u32) {}
 
-// A matrix product in strips of 4 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
 // a lane are two sets, a and b, of four neighbours.
 //
 // The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
@@ -4939,12 +4831,12 @@ fn prepare(lane: u32) {}
 // after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
+//
+// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
+// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
-// With 24 strips it would be a tenth faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows with the square of their number: 6 take 3 seconds, 12 take 11, 24 take 40.
-
-const STRIP = 4u;
-const STRIPS = 6u;
+const STRIP = 3u;
+const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.
@@ -4953,13 +4845,13 @@ struct Weights {
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, }
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
 
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
 // A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: vec4f, far: vec4f, a: Weights, b: Weights) -> Strip {
+fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
   var s = Strip();
   lane_0(&s, near, a.w0, b.w0);
   lane_1(&s, near, a.w1, b.w1);
@@ -4984,125 +4876,99 @@ fn add_strip(total: ptr<function, Strip>, s: Strip) {
   (*total).a0 += s.a0;
   (*total).a1 += s.a1;
   (*total).a2 += s.a2;
-  (*total).a3 += s.a3;
   (*total).b0 += s.b0;
   (*total).b1 += s.b1;
   (*total).b2 += s.b2;
-  (*total).b3 += s.b3;
 }
 
 // s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 0u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_1(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 1u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_2(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 2u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_3(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 3u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_4(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 4u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_5(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 5u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_6(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 6u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
-fn lane_7(s: ptr<function, Strip>, rows: vec4f, a: vec4f, b: vec4f) {
+fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
   let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
   let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
   let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  let r3 = vec4f(subgroupBroadcast(rows.w, 7u));
   (*s).a0 = fma(r0, a, (*s).a0);
   (*s).b0 = fma(r0, b, (*s).b0);
   (*s).a1 = fma(r1, a, (*s).a1);
   (*s).b1 = fma(r1, b, (*s).b1);
   (*s).a2 = fma(r2, a, (*s).a2);
   (*s).b2 = fma(r2, b, (*s).b2);
-  (*s).a3 = fma(r3, a, (*s).a3);
-  (*s).b3 = fma(r3, b, (*s).b3);
 }
 
 // Four times four inputs, one input a column.
@@ -5114,21 +4980,20 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 // The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
-fn starts_of(row: u32) -> vec4u { return vec4u(start(row), start(row + 1u), start(row + 2u), start(row + 3u)); }
+fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
 
 // A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: vec4u, k: u32) -> vec4f {
-  let at = starts + vec4u(within(k));
-  let rows = vec4f(x[at.x], x[at.y], x[at.z], x[at.w]);
+fn rows_at(starts: vec3u, k: u32) -> vec3f {
+  let at = starts + vec3u(within(k));
+  let rows = vec3f(x[at.x], x[at.y], x[at.z]);
   if (!RAGGED) { return rows; }
   return rows * select(0.0, 1.0, k < params.k);
 }
 
-fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f) {
+fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f) {
   store(row + 0u, first, s0 + b);
   store(row + 1u, first, s1 + b);
   store(row + 2u, first, s2 + b);
-  store(row + 3u, first, s3 + b);
 }
 
 @compute @workgroup_size(SG)
@@ -5157,8 +5022,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let bias_b = bias_of(min(4u * own_b, params.n - 1u));
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2, s.a3); }
-    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2, s.b3); }
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2); }
   }
 }
 
