@@ -108,7 +108,7 @@ export function formNames(gpu: Gpu, { format }: Matrix): FormName[] {
 
 /** Products of as many inputs and outputs and about as many vectors: `matmul float16 768 x 3072, 256 vectors`. */
 export const productClass = ({ format, inputs, outputs }: Matrix, vectors: number): string =>
-  `matmul ${format} ${inputs} x ${outputs}, ${4 ** Math.round(Math.log2(vectors) / 2)} vectors`;
+  `matmul ${format} ${inputs} x ${outputs}, ${4 ** Math.min(6, Math.round(Math.log2(vectors) / 2))} vectors`;
 
 /** So few vectors leave tiles of 64 rows mostly empty. */
 const FEW = 16;

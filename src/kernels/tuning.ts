@@ -29,20 +29,24 @@ const LONG = 30e6;
 export async function tune(gpu: Gpu, matrices: Iterable<Matrix>): Promise<void> {
   const { chosen, store } = gpu.tuning;
   if (!store) return;
-  for (const [name, form] of Object.entries(await store.read())) chosen.set(name, form);
+  const known = await store.read();
   let found = 0;
   for (const matrix of distinct(matrices)) {
     const names = formNames(gpu, matrix);
     let best: Measured | undefined;
     for (const vectors of names.length > 1 ? VECTORS.filter((count) => fits(gpu, matrix, count)) : []) {
       const product = productClass(matrix, vectors);
-      if (names.includes(chosen.get(product) as FormName)) continue;
+      const before = (chosen.get(product) ?? known[product]) as FormName;
+      if (names.includes(before)) {
+        chosen.set(product, before);
+        continue;
+      }
       if (!best || best.time < LONG) best = await fastest(gpu, matrix, vectors, names);
       chosen.set(product, best.name);
       found += 1;
     }
   }
-  if (found > 0) await store.write(Object.fromEntries(chosen));
+  if (found > 0) await store.write({ ...known, ...Object.fromEntries(chosen) });
 }
 
 /** One weight of each class. */

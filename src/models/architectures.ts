@@ -11,9 +11,10 @@ import { newerNames, readLlavaConfig } from "./llava/config.ts";
 import { openLlavaInputs } from "./llava/input.ts";
 import { llavaSites } from "./llava/llava.ts";
 import { dryForward as dryLlava, llavaModel } from "./llava/model.ts";
-import type { Asked, LoadedWeights } from "./load-weights.ts";
+import type { LoadedWeights } from "./load-weights.ts";
 import type { Model } from "./model.ts";
 import type { Site } from "./sites.ts";
+import type { Asked } from "./wanted.ts";
 import type { Weights } from "./weights.ts";
 
 export interface Architecture {

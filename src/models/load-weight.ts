@@ -15,8 +15,8 @@ import { size, type Tensor } from "../kernels/tensor.ts";
 import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
 import { UserError } from "./errors.ts";
 import { widenBfloat, widenHalf } from "./half.ts";
-import type { Wanted } from "./load-weights.ts";
 import { nf4Rows } from "./nf4.ts";
+import type { Wanted } from "./wanted.ts";
 import type { Linears } from "./weights.ts";
 
 /** A weight that is wanted, where the checkpoint has it, and how it will lie on the device. */

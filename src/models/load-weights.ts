@@ -1,66 +1,16 @@
-/**
- * Which weights a forward asks for is found by a dry run of it, then each is streamed from the checkpoint to the device.
- */
+/** Streams the weights that a forward asks for from the checkpoint to the device. */
 import { mebibytes } from "../kernels/arena.ts";
 import { MemoryError } from "../kernels/errors.ts";
 import type { Table } from "../kernels/gather.ts";
 import type { Gpu } from "../kernels/gpu.ts";
-import { rowsOf } from "../kernels/matmul.ts";
-import { isNf4, type Matrix, NF4_BLOCK, rowWords } from "../kernels/matrix.ts";
+import type { Matrix } from "../kernels/matrix.ts";
 import { size, type Tensor } from "../kernels/tensor.ts";
 import type { Checkpoint, TensorInfo } from "./checkpoint.ts";
 import { UserError } from "./errors.ts";
 import { type Found, formatOf, loaders } from "./load-weight.ts";
-import type { Linears, Weights } from "./weights.ts";
-
-export interface Wanted {
-  readonly name: string;
-  /** A bias is loaded with its matrix. */
-  readonly form: "matrix" | "bias" | "vector" | "table";
-  readonly shape: readonly number[];
-  readonly bias?: string;
-}
-
-/** What a forward asks for. */
-export interface Asked {
-  readonly wanted: ReadonlyMap<string, Wanted>;
-  /** Names of matrices that were asked for side by side. */
-  readonly joined: readonly (readonly string[])[];
-}
-
-/** Weights without values, for a dry run; notes what was asked for, in order. */
-export function wantedWeights(): Asked & { weights: Weights } {
-  const wanted = new Map<string, Wanted>();
-  const joined: string[][] = [];
-  const want = (one: Wanted) => {
-    wanted.set(one.name, { ...wanted.get(one.name), ...one });
-    return { id: 0, bytes: 4 * size(one.shape) };
-  };
-  const weights: Weights = {
-    linears(names, outputs, inputs) {
-      for (const { weight, bias } of names) {
-        want({ name: weight, form: "matrix", shape: [outputs, inputs], ...(bias !== null && { bias }) });
-        if (bias !== null) want({ name: bias, form: "bias", shape: [outputs] });
-      }
-      if (names.length > 1) joined.push(names.map(({ weight }) => weight));
-      const all = names.length * outputs;
-      const memory = { id: 0, bytes: 4 * all * inputs };
-      const bias = { label: "bias", shape: [all], memory };
-      const shape = { stored: all, first: 0, outputs: all, inputs };
-      return [{ layers: names.length, weight: { label: names[0]!.weight, ...shape, format: "float32", memory }, bias }];
-    },
-    vector: (name, shape): Tensor => ({ label: name, shape, memory: want({ name, form: "vector", shape }) }),
-    table: (name, entries, width): Table => ({
-      label: name,
-      entries,
-      width,
-      half: false,
-      parts: [want({ name, form: "table", shape: [entries, width] })],
-      partEntries: entries,
-    }),
-  };
-  return { weights, wanted, joined };
-}
+import { atTheSameTime, type Placed, runs, sideBySide } from "./side-by-side.ts";
+import type { Asked, Wanted } from "./wanted.ts";
+import type { Weights } from "./weights.ts";
 
 export interface LoadedWeights extends Weights {
   readonly matrices: Iterable<Matrix>;
@@ -96,10 +46,10 @@ export async function loadWeights(
     }),
   );
   const totalBytes = [...found.values()].reduce((total, { info }) => total + info.bytes, 0);
-  const linears = new Map<string, Placed>();
+  const placed = new Map<string, Placed>();
   const vectors = new Map<string, Tensor>();
   const tables = new Map<string, Table>();
-  const matrices = () => new Set([...linears.values()].map(({ piece }) => piece));
+  const matrices = () => new Set([...placed.values()].map(({ linears }) => linears));
   const release = () => {
     for (const { weight, bias } of matrices()) {
       if (weight.texture) gpu.destroyTexture(weight.texture);
@@ -116,8 +66,8 @@ export async function loadWeights(
       const { name, form } = some[0]!.want;
       if (form === "matrix") {
         const biases = some.flatMap(({ want }) => found.get(want.bias ?? "") ?? []);
-        const piece = await loaders.linears(gpu, checkpoint, some, biases);
-        for (const [index, { want }] of some.entries()) linears.set(want.name, { piece, index });
+        const linears = await loaders.linears(gpu, checkpoint, some, biases);
+        for (const [index, { want }] of some.entries()) placed.set(want.name, { linears, index });
         loadedBytes += biases.reduce((total, { info }) => total + info.bytes, 0);
       }
       if (form === "vector") vectors.set(name, await loaders.vector(gpu, checkpoint, some[0]!));
@@ -125,7 +75,7 @@ export async function loadWeights(
       loadedBytes += some.reduce((total, { info }) => total + info.bytes, 0);
       options.onProgress?.({ loadedBytes, totalBytes });
     };
-    for (const some of sideBySide(pieces(gpu, found, joined))) {
+    for (const some of atTheSameTime(sideBySide(gpu, found, joined))) {
       options.signal?.throwIfAborted();
       await Promise.all(some.map(load));
     }
@@ -140,84 +90,12 @@ export async function loadWeights(
     return value;
   };
   return {
-    linears: (names) => runs(names.map(({ weight }) => get(linears, weight))),
+    linears: (names) => runs(names.map(({ weight }) => get(placed, weight))),
     vector: (name) => get(vectors, name),
     table: (name) => get(tables, name),
     matrices: [...matrices()].map(({ weight }) => weight),
     release,
   };
-}
-
-/** Where a matrix lies: the how manyth of a piece. */
-interface Placed {
-  readonly piece: Linears;
-  readonly index: number;
-}
-
-/** Neighbours of one piece together. */
-function runs(placed: readonly Placed[]): Linears[] {
-  const found: { piece: Linears; first: number; count: number }[] = [];
-  for (const { piece, index } of placed) {
-    const last = found.at(-1);
-    if (last?.piece === piece && index === last.first + last.count) last.count += 1;
-    else found.push({ piece, first: index, count: 1 });
-  }
-  return found.map(({ piece, first, count }) => {
-    const outputs = piece.weight.outputs / piece.layers;
-    return { ...piece, layers: count, weight: rowsOf(piece.weight, first * outputs, count * outputs) };
-  });
-}
-
-/** What is loaded as one: matrices that are asked for side by side, the longest lists first, and everything else alone. */
-function pieces(gpu: Gpu, found: ReadonlyMap<string, Found>, joined: Asked["joined"]): Found[][] {
-  const listOf = new Map<string, readonly string[]>();
-  for (const names of [...joined].sort((a, b) => b.length - a.length)) {
-    const free = names.every((name) => !listOf.has(name)) && new Set(names).size === names.length;
-    if (
-      !free ||
-      !canJoin(
-        gpu,
-        names.map((name) => found.get(name)!),
-      )
-    )
-      continue;
-    for (const name of names) listOf.set(name, names);
-  }
-  return [...found.values()]
-    .filter(({ want }) => want.form !== "bias" && (listOf.get(want.name)?.[0] ?? want.name) === want.name)
-    .map((one) => (listOf.get(one.want.name) ?? [one.want.name]).map((name) => found.get(name)!));
-}
-
-/** One piece of memory holds them all, and each of them begins where its kernels can find it. */
-function canJoin(gpu: Gpu, some: readonly Found[]): boolean {
-  const [{ want, format }] = some as [Found];
-  const [outputs, inputs] = want.shape as [number, number];
-  const alike = some.every(
-    (other) =>
-      other.format === format &&
-      other.info.dtype === some[0]!.info.dtype &&
-      String(other.want.shape) === String(want.shape) &&
-      (other.want.bias === undefined) === (want.bias === undefined),
-  );
-  const bytes = 4 * some.length * outputs * rowWords(format, inputs);
-  return (
-    alike &&
-    outputs % 4 === 0 &&
-    (!isNf4(format) || (outputs * inputs) % NF4_BLOCK === 0) &&
-    (gpu.info.tier === "D" || bytes <= gpu.info.maxBindingBytes)
-  );
-}
-
-const AT_ONCE = 64;
-
-/** What is loaded at the same time: vectors, because one after the other each would wait for the disk; all else is large. */
-function sideBySide(all: readonly Found[][]): Found[][][] {
-  const isVector = ([one]: Found[]) => one!.want.form === "vector";
-  const vectors = all.filter(isVector);
-  const many = Array.from({ length: Math.ceil(vectors.length / AT_ONCE) }, (_, i) =>
-    vectors.slice(i * AT_ONCE, (i + 1) * AT_ONCE),
-  );
-  return [...many, ...all.filter((one) => !isVector(one)).map((one) => [one])];
 }
 
 function find(checkpoint: Checkpoint, { name, shape }: Wanted, others: string[]): TensorInfo {

@@ -5,7 +5,8 @@ import type { AdapterInfo } from "../../src/kernels/gpu.ts";
 import { readArchitecture } from "../../src/models/architectures.ts";
 import { openCheckpoint, openSafetensors } from "../../src/models/checkpoint.ts";
 import { findModel } from "../../src/models/load.ts";
-import { loadWeights, wantedWeights } from "../../src/models/load-weights.ts";
+import { loadWeights } from "../../src/models/load-weights.ts";
+import { wantedWeights } from "../../src/models/wanted.ts";
 import { entry, fileOf, memory } from "./safetensors-file.ts";
 
 const biased = (path: string) => ({ weight: `${path}.weight`, bias: `${path}.bias` });

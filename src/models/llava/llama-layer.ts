@@ -119,23 +119,8 @@ function attention(
   asking: Asking,
   past?: KeyValuePast,
 ): Tensor {
-  const { hiddenSize, numAttentionHeads, numKeyValueHeads } = config;
-  const dim = hiddenSize / numAttentionHeads;
-  const parts = (names: readonly string[], states: Tensor, count: number) =>
-    linears(
-      at,
-      names.map((name) => `self_attn.${name}_proj`),
-      states,
-      count * dim,
-      false,
-    ).map((part) => heads(part, count));
-  const asked = asking(x);
-  const together = asked === x && numAttentionHeads === numKeyValueHeads;
-  const [madeQ, madeK, madeV] = (
-    together
-      ? parts(["q", "k", "v"], x, numAttentionHeads)
-      : [...parts(["q"], asked, numAttentionHeads), ...parts(["k", "v"], x, numKeyValueHeads)]
-  ) as [Tensor, Tensor, Tensor];
+  const { hiddenSize } = config;
+  const [madeQ, madeK, madeV] = queryKeyValue(at, config, x, asking(x));
   const turns = { cos: asking(angles.cos), sin: asking(angles.sin) };
   const rawQ = at.site("self_attn.q_proj", madeQ); // [B, N, H, D]
   const rawK = at.site("self_attn.k_proj", madeK); // [B, T, key heads, D]
@@ -147,13 +132,29 @@ function attention(
   return at.site("self_attn", results(at, "self_attn.result", "self_attn.o_proj", z, out));
 }
 
+/** q [B, N, H, D] of those that ask, k and v [B, T, key heads, D] of all: one product where these are the same and as wide. */
+function queryKeyValue(at: Scope<LlamaLayerSite>, config: TextConfig, x: Tensor, asked: Tensor) {
+  const { hiddenSize, numAttentionHeads, numKeyValueHeads } = config;
+  const dim = hiddenSize / numAttentionHeads;
+  const parts = (names: readonly string[], states: Tensor, count: number) => {
+    const paths = names.map((name) => `self_attn.${name}_proj`);
+    return linears(at, paths, states, count * dim, false).map((part) => heads(part, count));
+  };
+  const made =
+    asked === x && numAttentionHeads === numKeyValueHeads
+      ? parts(["q", "k", "v"], x, numAttentionHeads)
+      : [...parts(["q"], asked, numAttentionHeads), ...parts(["k", "v"], x, numKeyValueHeads)];
+  return made as [Tensor, Tensor, Tensor];
+}
+
 /** x [B, T, hidden] to [B, T, mlp]. The activation alone is a tensor only where somebody looks. */
 function gate(at: Scope<LlamaLayerSite>, { intermediateSize }: TextConfig, x: Tensor): Tensor {
   const { gpu, layout } = at;
-  const open = at.site("mlp.gate_proj", linear(at, "mlp.gate_proj", x, intermediateSize, null));
+  const made = linears(at, ["mlp.gate_proj", "mlp.up_proj"], x, intermediateSize, false) as [Tensor, Tensor];
+  const open = at.site("mlp.gate_proj", made[0]);
   const looked = at.watched("mlp.act_fn");
   const active = looked ? at.site("mlp.act_fn", silu(gpu, "mlp.act_fn", open)) : open;
-  const up = at.site("mlp.up_proj", linear(at, "mlp.up_proj", x, intermediateSize, null));
+  const up = at.site("mlp.up_proj", made[1]);
   const both = [layout.beside(active, up), layout.beside(up, active)] as const;
   return at.site("mlp.hidden", looked ? gated(gpu, "mlp.hidden", ...both) : gatedSilu(gpu, "mlp.hidden", ...both));
 }
