@@ -9,6 +9,8 @@
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
+const STRIPS = 8u;
+
 fn starts_of(first: u32, query: u32, head: u32) -> vec3u {
   return vec3u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head));
 }

@@ -10,6 +10,8 @@
 // use lib/rows-half.wgsl
 // use lib/grid.wgsl
 
+const STRIPS = 8u;
+
 fn weights(place: vec2u, k: u32) -> Weights {
   let a = eight(place, k);
   let b = eight(place, k + 8u);

@@ -10,6 +10,8 @@
 // use lib/nf4-texels.wgsl
 // use lib/grid.wgsl
 
+const STRIPS = 8u;
+
 override HALF: bool;
 
 // The levels, two a lane: a shuffle of 8 lanes is one instruction.

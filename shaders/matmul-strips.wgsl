@@ -7,11 +7,7 @@
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
 // use lib/matmul-frame.wgsl
-// use lib/rows-float.wgsl
+// use lib/strips-float.wgsl
 // use lib/grid.wgsl
 
-fn weights(place: vec2u, k: u32) -> Weights {
-  return weights_of(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
-}
-
-fn prepare(lane: u32) {}
+const STRIPS = 8u;

@@ -1,5 +1,5 @@
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings `prepare`, which readies a lane, `place_of`, where the weights of four
+// The kernel brings STRIPS, `prepare`, which readies a lane, `place_of`, where the weights of four
 // neighbouring outputs lie, and `weights`, which reads a block of inputs of them.
 
 fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }

@@ -8,11 +8,10 @@
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 //
-// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
+// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
+// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
 const STRIP = 3u;
-const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.

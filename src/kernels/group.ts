@@ -12,12 +12,13 @@ export interface TileSize {
   readonly columns: number;
 }
 
-/** `strips`: shaders/lib/strip.wgsl, `wide`: lib/wide-tile.wgsl, `subgroup`: lib/tile.wgsl. */
-export type Form = "strips" | "wide" | "subgroup";
+/** `strips`, `tall`: 8 and 12 of shaders/lib/strip.wgsl, `wide`: lib/wide-tile.wgsl, `subgroup`: lib/tile.wgsl. */
+export type Form = "strips" | "tall" | "wide" | "subgroup";
 
 export const tileSize = (gpu: Gpu, form: Form): TileSize =>
   ({
     strips: { rows: 24, columns: 64 },
+    tall: { rows: 36, columns: 64 },
     wide: { rows: 16, columns: 64 },
     subgroup: { rows: 16, columns: 4 * gpu.info.subgroupSize },
   })[form];
@@ -26,7 +27,7 @@ export const tileSize = (gpu: Gpu, form: Form): TileSize =>
  * In which tiles attention makes so many columns for heads of `dim`: small ones for few, and in small models, which would
  * not earn back the time that the others compile for: seconds with strips, half of one with wide tiles.
  */
-export function attentionForm(gpu: Gpu, columns: number, dim: number): Form {
+export function attentionForm(gpu: Gpu, columns: number, dim: number): Exclude<Form, "tall"> {
   if (columns <= 32 || dim <= 32) return "subgroup";
   return hasStrips(gpu) ? "strips" : "wide";
 }

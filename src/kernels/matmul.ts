@@ -1,7 +1,7 @@
 /** y = x W^T + b. */
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { hasStrips, K_BLOCK, type TileSize, tileSize, tilesOf } from "./group.ts";
+import { type Form as FormD, hasStrips, K_BLOCK, type TileSize, tileSize, tilesOf } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
 import {
@@ -14,6 +14,7 @@ import {
   matmulSubgroup,
   matmulSubgroupHalf,
   matmulSubgroupNf4,
+  matmulTall,
   matmulWide,
   matmulWideHalf,
 } from "./shaders.gen.ts";
@@ -96,13 +97,13 @@ const tilesB = {
   "128 x 128": { rows: 128, columns: 128 },
 } as const;
 
-export type FormName = keyof typeof tilesB | "strips" | "wide" | "subgroup" | "matrix";
+export type FormName = keyof typeof tilesB | FormD | "matrix";
 
 /** The forms that a weight can be multiplied in, all with the same bits, fit to be measured against each other. */
 export function formNames(gpu: Gpu, { format }: Matrix): FormName[] {
   if (gpu.info.tier === "A") return ["matrix"];
   if (gpu.info.tier === "B") return Object.keys(tilesB) as FormName[];
-  if (hasStrips(gpu)) return ["strips", "subgroup"];
+  if (hasStrips(gpu)) return format === "float32" ? ["tall", "strips", "subgroup"] : ["strips", "subgroup"];
   return isNf4(format) ? ["subgroup"] : ["wide", "subgroup"];
 }
 
@@ -113,8 +114,8 @@ export const productClass = ({ format, inputs, outputs }: Matrix, vectors: numbe
 /** So few vectors leave tiles of 64 rows mostly empty. */
 const FEW = 16;
 
-/** Wide tiles are faster, but compile for half a second: small models would not earn it back. */
-const WIDE_INPUTS = 512;
+/** Wide tiles and tall strips are faster, but take longer to compile: small models would not earn it back. */
+const SMALL_INPUTS = 512;
 
 /** What was measured to be fastest, else what a fixed table says. */
 function formFor(gpu: Gpu, weight: Matrix, vectors: number): FormName {
@@ -123,8 +124,9 @@ function formFor(gpu: Gpu, weight: Matrix, vectors: number): FormName {
   if (measured) return measured as FormName;
   if (gpu.info.tier === "A") return "matrix";
   if (gpu.info.tier === "B") return vectors <= FEW ? "16 x 16" : "64 x 64";
-  if (hasStrips(gpu)) return "strips";
-  return weight.inputs > WIDE_INPUTS && !isNf4(weight.format) ? "wide" : "subgroup";
+  const large = weight.inputs > SMALL_INPUTS;
+  if (hasStrips(gpu)) return large && weight.format === "float32" ? "tall" : "strips";
+  return large && !isNf4(weight.format) ? "wide" : "subgroup";
 }
 
 function form(gpu: Gpu, { format, inputs }: Matrix, name: FormName): Form {
@@ -136,18 +138,22 @@ function form(gpu: Gpu, { format, inputs }: Matrix, name: FormName): Form {
     if (name === "16 x 16") return made(matmulFew, overrides, tile);
     return made(matmulShader, { TALL: tile.rows / 64, WIDE: tile.columns / 64, ...overrides }, tile);
   }
-  const formD = name as "strips" | "wide" | "subgroup";
+  const formD = name as FormD;
   const block = isNf4(format) ? NF4_BLOCK : K_BLOCK;
   const overrides = { SG: gpu.info.subgroupSize, RAGGED: inputs % block !== 0 };
   const halves = { ...overrides, ...halfOverride(gpu) };
   const tile = tileSize(gpu, formD);
   if (format === "float32") return made(floatKernels[formD], overrides, tile);
-  if (format === "float16") return made(halfKernels[formD], halves, tile);
-  return made(nf4Kernels[formD as "strips" | "subgroup"], { ...halves, HALF }, tile);
+  if (format === "float16") return made(halfKernels[formD as keyof typeof halfKernels], halves, tile);
+  return made(nf4Kernels[formD as keyof typeof nf4Kernels], { ...halves, HALF }, tile);
 }
 
-const floatKernels = { strips: matmulStrips, wide: matmulWide, subgroup: matmulSubgroup };
-const halfKernels = { strips: matmulStripsHalf, wide: matmulWideHalf, subgroup: matmulSubgroupHalf };
+const floatKernels = { strips: matmulStrips, tall: matmulTall, wide: matmulWide, subgroup: matmulSubgroup };
+const halfKernels = {
+  strips: matmulStripsHalf,
+  wide: matmulWideHalf,
+  subgroup: matmulSubgroupHalf,
+};
 const nf4Kernels = { strips: matmulStripsNf4, subgroup: matmulSubgroupNf4 };
 
 const made = <Overrides>(shader: MatmulShader<Overrides>, overrides: Overrides, tile: TileSize): Form => ({

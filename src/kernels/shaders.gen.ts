@@ -66,6 +66,8 @@ requires immediate_address_space;
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
+const STRIPS = 8u;
+
 fn starts_of(first: u32, query: u32, head: u32) -> vec3u {
   return vec3u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head));
 }
@@ -129,11 +131,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 //
-// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
+// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
+// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
 const STRIP = 3u;
-const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.
@@ -1216,6 +1217,8 @@ requires immediate_address_space;
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
+const STRIPS = 8u;
+
 fn starts_of(first: u32, query: u32, head: u32) -> vec3u {
   return vec3u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head));
 }
@@ -1281,11 +1284,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 //
-// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
+// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
+// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
 const STRIP = 3u;
-const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.
@@ -4051,6 +4053,8 @@ requires immediate_address_space;
 // use lib/rows-half.wgsl
 // use lib/grid.wgsl
 
+const STRIPS = 8u;
+
 fn weights(place: vec2u, k: u32) -> Weights {
   let a = eight(place, k);
   let b = eight(place, k + 8u);
@@ -4069,11 +4073,10 @@ fn prepare(lane: u32) {}
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 //
-// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
+// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
+// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
 const STRIP = 3u;
-const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.
@@ -4214,7 +4217,7 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
+// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
 fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
@@ -4406,6 +4409,8 @@ requires immediate_address_space;
 // use lib/nf4-texels.wgsl
 // use lib/grid.wgsl
 
+const STRIPS = 8u;
+
 override HALF: bool;
 
 // The levels, two a lane: a shuffle of 8 lanes is one instruction.
@@ -4454,11 +4459,10 @@ fn weights(place: vec2u, k: u32) -> Weights {
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 //
-// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
+// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
+// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
 const STRIP = 3u;
-const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.
@@ -4599,7 +4603,7 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
+// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
 fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
@@ -4813,14 +4817,10 @@ requires immediate_address_space;
 // use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
 // use lib/matmul-frame.wgsl
-// use lib/rows-float.wgsl
+// use lib/strips-float.wgsl
 // use lib/grid.wgsl
 
-fn weights(place: vec2u, k: u32) -> Weights {
-  return weights_of(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
-}
-
-fn prepare(lane: u32) {}
+const STRIPS = 8u;
 
 // A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
 // a lane are two sets, a and b, of four neighbours.
@@ -4832,11 +4832,10 @@ fn prepare(lane: u32) {}
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 //
-// With 12 strips it would be 6 % faster, but for lavapipe a strip of the array is a choice among variables, compiled in
-// time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
+// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
+// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
 
 const STRIP = 3u;
-const STRIPS = 8u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for each input of a block.
@@ -4977,7 +4976,7 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
+// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
 fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
@@ -5077,6 +5076,16 @@ fn output_at(row: u32, n: u32) -> u32 {
   let plane = n / params.plane;
   return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
+
+// Blocks of weights in float32 for a matrix product in strips (strip.wgsl).
+//
+// use lib/rows-float.wgsl
+
+fn weights(place: vec2u, k: u32) -> Weights {
+  return weights_of(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
+}
+
+fn prepare(lane: u32) {}
 
 // Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
 //
@@ -6346,6 +6355,336 @@ fn output_at(row: u32, n: u32) -> u32 {
   let plane = n / params.plane;
   return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
+
+// Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
+//
+// use lib/weight-rows.wgsl
+
+const TEXEL_INPUTS = 4u;
+
+fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
+
+// The weights of four outputs for four inputs, one input a column.
+fn four(place: vec2u, k: u32) -> mat4x4f {
+  let at = texel_at(place, k);
+  return transpose(mat4x4f(inputs(at, 0u), inputs(at, 1u), inputs(at, 2u), inputs(at, 3u)));
+}
+
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
+
+// The first texel of a lane's first output; its other three outputs lie below it.
+fn place_of(texel: u32) -> vec2u {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
+  return vec2u(first / height * row_texels, first % height);
+}
+
+// The texel with input k of the first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/matmul-tall.wgsl */
+export const matmulTall: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
+  name: "matmul-tall",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters of 8 lanes, more than 512 inputs: y = x W^T + b, weights in float32
+//
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
+//
+// One workgroup is one subgroup and makes 36 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
+//
+// use lib/strip.wgsl
+// use lib/matmul-strips.wgsl
+// use lib/matmul-frame.wgsl
+// use lib/strips-float.wgsl
+// use lib/grid.wgsl
+
+const STRIPS = 12u;
+
+// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// a lane are two sets, a and b, of four neighbours.
+//
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
+// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
+// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
+// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+//
+// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
+// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
+
+const STRIP = 3u;
+const K_BLOCK = 16u;
+
+// The weights of four neighbouring columns for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
+
+struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
+
+// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
+fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
+
+// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
+fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
+  var s = Strip();
+  lane_0(&s, near, a.w0, b.w0);
+  lane_1(&s, near, a.w1, b.w1);
+  lane_2(&s, near, a.w2, b.w2);
+  lane_3(&s, near, a.w3, b.w3);
+  lane_4(&s, near, a.w4, b.w4);
+  lane_5(&s, near, a.w5, b.w5);
+  lane_6(&s, near, a.w6, b.w6);
+  lane_7(&s, near, a.w7, b.w7);
+  lane_0(&s, far, a.w8, b.w8);
+  lane_1(&s, far, a.w9, b.w9);
+  lane_2(&s, far, a.w10, b.w10);
+  lane_3(&s, far, a.w11, b.w11);
+  lane_4(&s, far, a.w12, b.w12);
+  lane_5(&s, far, a.w13, b.w13);
+  lane_6(&s, far, a.w14, b.w14);
+  lane_7(&s, far, a.w15, b.w15);
+  return s;
+}
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).a0 += s.a0;
+  (*total).a1 += s.a1;
+  (*total).a2 += s.a2;
+  (*total).b0 += s.b0;
+  (*total).b1 += s.b1;
+  (*total).b2 += s.b2;
+}
+
+// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
+fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+}
+fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+}
+fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+}
+fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+}
+fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+}
+fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+}
+fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+}
+fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
+  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
+  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
+  (*s).a0 = fma(r0, a, (*s).a0);
+  (*s).b0 = fma(r0, b, (*s).b0);
+  (*s).a1 = fma(r1, a, (*s).a1);
+  (*s).b1 = fma(r1, b, (*s).b1);
+  (*s).a2 = fma(r2, a, (*s).a2);
+  (*s).b2 = fma(r2, b, (*s).b2);
+}
+
+// Four times four inputs, one input a column.
+fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}
+
+// The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
+// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
+// neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
+
+fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
+
+// A lane's input of each row. Beyond the last input the rows are zero.
+fn rows_at(starts: vec3u, k: u32) -> vec3f {
+  let at = starts + vec3u(within(k));
+  let rows = vec3f(x[at.x], x[at.y], x[at.z]);
+  if (!RAGGED) { return rows; }
+  return rows * select(0.0, 1.0, k < params.k);
+}
+
+fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f) {
+  store(row + 0u, first, s0 + b);
+  store(row + 1u, first, s1 + b);
+  store(row + 2u, first, s2 + b);
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + 2u * SG - 1u) / (2u * SG))) { return; }
+  let row = STRIPS * STRIP * (tile % row_tiles);
+  let strips = strips_from(row, params.vectors);
+  let own_a = tile / row_tiles * 2u * SG + lane;
+  let own_b = own_a + SG;
+  let place_a = place_in(own_a);
+  let place_b = place_in(own_b);
+  prepare(lane);
+  var totals = array<Strip, STRIPS>();
+  for (var k = 0u; k < params.k; k += K_BLOCK) {
+    let a = weights(place_a, k);
+    let b = weights(place_b, k);
+    for (var i = 0u; i < strips; i++) {
+      let starts = starts_of(row + STRIP * i);
+      add_strip(&totals[i], strip_block(rows_at(starts, k + lane), rows_at(starts, k + lane + 8u), a, b));
+    }
+  }
+  let bias_a = bias_of(min(4u * own_a, params.n - 1u));
+  let bias_b = bias_of(min(4u * own_b, params.n - 1u));
+  for (var i = 0u; i < strips; i++) {
+    let s = totals[i];
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2); }
+  }
+}
+
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
+}
+
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(output: u32) -> vec4f {
+  if (params.has_bias == 0u) { return vec4f(); }
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = output_at(row, first);
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
+}
+
+// Blocks of weights in float32 for a matrix product in strips (strip.wgsl).
+//
+// use lib/rows-float.wgsl
+
+fn weights(place: vec2u, k: u32) -> Weights {
+  return weights_of(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
+}
+
+fn prepare(lane: u32) {}
 
 // Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
 //
