@@ -48,10 +48,11 @@ async function loadLinears(
   const [outputs, inputs] = want.shape as [number, number];
   const label = some.map((one) => one.want.name).join(", ");
   const weight = emptyMatrix(gpu, label, some.length * outputs, inputs, format);
-  const bias = loadBias(gpu, checkpoint, biases);
-  for (const [i, one] of some.entries()) await loadRows(gpu, checkpoint, weight, i * outputs, one);
-  const loaded = await bias;
-  return { layers: some.length, weight, ...(loaded && { bias: loaded }) };
+  const rows = async () => {
+    for (const [i, one] of some.entries()) await loadRows(gpu, checkpoint, weight, i * outputs, one);
+  };
+  const [bias] = await Promise.all([loadBias(gpu, checkpoint, biases), rows()]);
+  return { layers: some.length, weight, ...(bias && { bias }) };
 }
 
 async function loadBias(gpu: Gpu, checkpoint: Checkpoint, biases: readonly Found[]): Promise<Tensor | undefined> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { openFolder } from "#files";
+import { openGpu } from "#gpu";
 import { openDry } from "../../src/kernels/dry.ts";
 import type { AdapterInfo } from "../../src/kernels/gpu.ts";
 import { readArchitecture } from "../../src/models/architectures.ts";
@@ -81,4 +82,28 @@ test("weights of other types, or one without a bias, lie apart", async () => {
     [1, false],
   ]);
   expect(weights.linears([names[2]!, names[4]!], 4, 2)).toMatchObject([{ layers: 2, weight: { outputs: 8 } }]);
+});
+
+test("a checkpoint that fails in weight and bias fails once, with nothing left unheard", async () => {
+  const folder = await openFolder(findModel("blip-mini"));
+  const asked = readArchitecture(await folder.json("config.json"), "blip-mini").dry(2);
+  const checkpoint = await openCheckpoint(folder);
+  const gone = async () => {
+    throw new Error("the disk is gone");
+  };
+  const later = () => new Promise<never>((_, reject) => setTimeout(() => reject(new Error("still gone")), 20));
+  const broken = {
+    ...checkpoint,
+    readInto: gone,
+    readRange: gone,
+    f32: (name: string) => (/linear|query|qkv|patch.*bias/.test(name) ? later() : checkpoint.f32(name)),
+  };
+  const gpu = await openGpu({ toggles: "safe" });
+  try {
+    await expect(loadWeights(gpu, broken, asked)).rejects.toThrow("the disk is gone");
+    await new Promise((resolve) => setTimeout(resolve, 50)); // else the second failure would come after the test
+  } finally {
+    gpu.close();
+    await checkpoint.close();
+  }
 });
