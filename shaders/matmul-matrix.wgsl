@@ -7,20 +7,8 @@
 // below each other lie in other banks. What lies beyond the edges is zero, and is not stored.
 //
 // use lib/matrix.wgsl
-// use lib/weight-at.wgsl
-// use lib/planes.wgsl
+// use lib/matmul-buffers.wgsl
 // use lib/grid.wgsl
-
-override HALF: bool;
-override NF4: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> weight: array<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 const TILE = 64u;
 const QUARTER = 32u;
@@ -50,12 +38,8 @@ fn main(
     for (var i = lane; i < TILE * STEP; i += LANES) {
       let line = i / STEP;
       let input = k + i % STEP;
-      var a = 0.0;
-      var w = 0.0;
-      if (input < params.k && row + line < params.vectors) { a = x[(row + line) * params.k + input]; }
-      if (input < params.k && column + line < params.n) { w = weight_at(params.first + column + line, input); }
-      xs[line * STRIDE + i % STEP] = to_half(a);
-      ws[line * STRIDE + i % STEP] = to_half(w);
+      xs[line * STRIDE + i % STEP] = to_half(input_at(row + line, input));
+      ws[line * STRIDE + i % STEP] = to_half(weight_of(column + line, input));
     }
     workgroupBarrier();
     for (var j = 0u; j < STEP; j += SIDE) { multiply_add(&sums, down * STRIDE + j, across * STRIDE + j, lane); }
@@ -67,13 +51,7 @@ fn main(
     let first = row + down + SIDE * (part / 2u);
     let left = column + across + SIDE * (part % 2u);
     for (var i = lane % 32u; i < SIDE * SIDE; i += 32u) {
-      let out = first + i / SIDE;
-      let n = left + i % SIDE;
-      if (out < params.vectors && n < params.n) {
-        var b = 0.0;
-        if (params.has_bias != 0u) { b = bias[params.first + n]; }
-        y[output_at(out, n)] = results[SIDE * SIDE * quarter + i] + b;
-      }
+      store(first + i / SIDE, left + i % SIDE, results[SIDE * SIDE * quarter + i]);
     }
     workgroupBarrier();
   }

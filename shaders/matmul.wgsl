@@ -7,23 +7,11 @@
 // vector; vectors of an input are shuffled so that lanes that write neighbouring inputs write to other banks. Sums are kept
 // in two levels, blocks of 16 inputs and the total; their order depends neither on the number of vectors nor on the tile.
 //
-// use lib/weight-at.wgsl
-// use lib/planes.wgsl
+// use lib/matmul-buffers.wgsl
 // use lib/grid.wgsl
 
 override TALL: u32;
 override WIDE: u32;
-override HALF: bool;
-override NF4: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> weight: array<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
 const STEP = 16u;
 const SIDE = 16u;
 var<workgroup> xs: array<vec4f, STEP * SIDE * TALL>;
@@ -46,17 +34,6 @@ fn add_square(total: ptr<function, Square>, block: ptr<function, Square>) {
   (*total).r3 += (*block).r3;
 }
 
-// Zero beyond the edges.
-fn input_at(row: u32, k: u32) -> f32 {
-  if (row >= params.vectors || k >= params.k) { return 0.0; }
-  return x[row * params.k + k];
-}
-
-fn weight_of(column: u32, k: u32) -> f32 {
-  if (column >= params.n || k >= params.k) { return 0.0; }
-  return weight_at(params.first + column, k);
-}
-
 fn four_inputs(row: u32, k: u32) -> vec4f {
   return vec4f(input_at(row, k), input_at(row + 1u, k), input_at(row + 2u, k), input_at(row + 3u, k));
 }
@@ -66,14 +43,10 @@ fn four_weights(column: u32, k: u32) -> vec4f {
 }
 
 fn store_row(row: u32, column: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  for (var j = 0u; j < 4u; j++) {
-    let n = column + j;
-    if (n >= params.n) { return; }
-    var b = 0.0;
-    if (params.has_bias != 0u) { b = bias[params.first + n]; }
-    y[output_at(row, n)] = value[j] + b;
-  }
+  store(row, column, value.x);
+  store(row, column + 1u, value.y);
+  store(row, column + 2u, value.z);
+  store(row, column + 3u, value.w);
 }
 
 fn store_square(row: u32, column: u32, s: Square) {

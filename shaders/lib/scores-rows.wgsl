@@ -1,15 +1,7 @@
 // The queries of attention scores in tiles (tile.wgsl, wide-tile.wgsl).
 //
 // use lib/scores-frame.wgsl
-
-fn starts_of(first: u32, query: u32, head: u32) -> Starts {
-  return Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
-}
+// use lib/query-starts.wgsl
 
 // A lane's element of each query. Beyond the head's end the queries are zero.
 fn rows_at(starts: Starts, d: u32) -> Rows {

@@ -99,6 +99,7 @@ export function headGroup(heads: number, memory: Tensor): number | undefined {
   return Number.isInteger(group) ? group : undefined;
 }
 
+/** Puts the past, if there is one, before every row's own. */
 export function withPast(gpu: Gpu, kernel: string, own: Tensor, group: number, past?: Past): Sources {
   const [count, tokens, heads, dim] = own.shape as [number, number, number, number];
   if (!past) return { memory: own.memory, rows: count, prefix: 0, sources: tokens, group };

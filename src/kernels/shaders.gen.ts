@@ -614,15 +614,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 // The probabilities of attention mixes in tiles (tile.wgsl, wide-tile.wgsl).
 //
 // use lib/mix-frame.wgsl
-
-fn starts_of(first: u32, query: u32, head: u32) -> Starts {
-  return Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
-}
+// use lib/query-starts.wgsl
 
 // A lane's probability of each query. Beyond the last source they are zero.
 fn rows_at(starts: Starts, s: u32) -> Rows {
@@ -688,6 +680,18 @@ fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
 fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
   return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// Where the sixteen queries of an attention tile start (tile.wgsl, wide-tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
+// one does.
+
+fn starts_of(first: u32, query: u32, head: u32) -> Starts {
+  return Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
+  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -1035,15 +1039,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 // The probabilities of attention mixes in tiles (tile.wgsl, wide-tile.wgsl).
 //
 // use lib/mix-frame.wgsl
-
-fn starts_of(first: u32, query: u32, head: u32) -> Starts {
-  return Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
-}
+// use lib/query-starts.wgsl
 
 // A lane's probability of each query. Beyond the last source they are zero.
 fn rows_at(starts: Starts, s: u32) -> Rows {
@@ -1109,6 +1105,18 @@ fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
 fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
   return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// Where the sixteen queries of an attention tile start (tile.wgsl, wide-tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
+// one does.
+
+fn starts_of(first: u32, query: u32, head: u32) -> Starts {
+  return Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
+  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -1793,15 +1801,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 // The queries of attention scores in tiles (tile.wgsl, wide-tile.wgsl).
 //
 // use lib/scores-frame.wgsl
-
-fn starts_of(first: u32, query: u32, head: u32) -> Starts {
-  return Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
-}
+// use lib/query-starts.wgsl
 
 // A lane's element of each query. Beyond the head's end the queries are zero.
 fn rows_at(starts: Starts, d: u32) -> Rows {
@@ -1893,6 +1893,18 @@ fn store(p: Place, sources: vec4u, dots: vec4f) {
 fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
   return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// Where the sixteen queries of an attention tile start (tile.wgsl, wide-tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
+// one does.
+
+fn starts_of(first: u32, query: u32, head: u32) -> Starts {
+  return Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
+  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -2243,15 +2255,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
 // The queries of attention scores in tiles (tile.wgsl, wide-tile.wgsl).
 //
 // use lib/scores-frame.wgsl
-
-fn starts_of(first: u32, query: u32, head: u32) -> Starts {
-  return Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
-}
+// use lib/query-starts.wgsl
 
 // A lane's element of each query. Beyond the head's end the queries are zero.
 fn rows_at(starts: Starts, d: u32) -> Rows {
@@ -2343,6 +2347,18 @@ fn store(p: Place, sources: vec4u, dots: vec4f) {
 fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
   return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// Where the sixteen queries of an attention tile start (tile.wgsl, wide-tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
+// one does.
+
+fn starts_of(first: u32, query: u32, head: u32) -> Starts {
+  return Starts(
+    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
+    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
+    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
+    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
+  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -3493,20 +3509,8 @@ export const matmulFew: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; N
 // Both operands pass through workgroup memory 16 inputs at a time, transposed and padded so that neighbouring lanes read
 // neighbouring banks. Sums are kept in two levels as there, with the same bits.
 //
-// use lib/weight-at.wgsl
-// use lib/planes.wgsl
+// use lib/matmul-buffers.wgsl
 // use lib/grid.wgsl
-
-override HALF: bool;
-override NF4: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> weight: array<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 const SIDE = 16u;
 const STRIDE = SIDE + 1u;
@@ -3524,24 +3528,49 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let low = lane % SIDE;
   var total = 0.0;
   for (var k = 0u; k < params.k; k += SIDE) {
-    let inside = k + low < params.k;
-    var a = 0.0;
-    var w = 0.0;
-    if (inside && row + high < params.vectors) { a = x[(row + high) * params.k + k + low]; }
-    if (inside && column + high < params.n) { w = weight_at(params.first + column + high, k + low); }
-    xs[low * STRIDE + high] = a;
-    ws[low * STRIDE + high] = w;
+    xs[low * STRIDE + high] = input_at(row + high, k + low);
+    ws[low * STRIDE + high] = weight_of(column + high, k + low);
     workgroupBarrier();
     var block = 0.0;
     for (var j = 0u; j < SIDE; j++) { block = fma(xs[j * STRIDE + high], ws[j * STRIDE + low], block); }
     workgroupBarrier();
     total += block;
   }
-  let n = column + low;
-  if (row + high >= params.vectors || n >= params.n) { return; }
+  store(row + high, column + low, total);
+}
+
+// What the matrix products of tiers A and B share: parameters and bindings, how operands are read and outputs stored. Of the
+// weight and the bias n outputs from \`first\` on are made. Operands beyond the edges are zero; what lies there is not stored.
+//
+// use lib/weight-at.wgsl
+// use lib/planes.wgsl
+
+override HALF: bool;
+override NF4: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+fn input_at(row: u32, k: u32) -> f32 {
+  if (row >= params.vectors || k >= params.k) { return 0.0; }
+  return x[row * params.k + k];
+}
+
+fn weight_of(output: u32, k: u32) -> f32 {
+  if (output >= params.n || k >= params.k) { return 0.0; }
+  return weight_at(params.first + output, k);
+}
+
+fn store(row: u32, n: u32, value: f32) {
+  if (row >= params.vectors || n >= params.n) { return; }
   var b = 0.0;
   if (params.has_bias != 0u) { b = bias[params.first + n]; }
-  y[output_at(row + high, n)] = total + b;
+  y[output_at(row, n)] = value + b;
 }
 
 // A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
@@ -3650,20 +3679,8 @@ requires immediate_address_space;
 // below each other lie in other banks. What lies beyond the edges is zero, and is not stored.
 //
 // use lib/matrix.wgsl
-// use lib/weight-at.wgsl
-// use lib/planes.wgsl
+// use lib/matmul-buffers.wgsl
 // use lib/grid.wgsl
-
-override HALF: bool;
-override NF4: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> weight: array<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 const TILE = 64u;
 const QUARTER = 32u;
@@ -3693,12 +3710,8 @@ fn main(
     for (var i = lane; i < TILE * STEP; i += LANES) {
       let line = i / STEP;
       let input = k + i % STEP;
-      var a = 0.0;
-      var w = 0.0;
-      if (input < params.k && row + line < params.vectors) { a = x[(row + line) * params.k + input]; }
-      if (input < params.k && column + line < params.n) { w = weight_at(params.first + column + line, input); }
-      xs[line * STRIDE + i % STEP] = to_half(a);
-      ws[line * STRIDE + i % STEP] = to_half(w);
+      xs[line * STRIDE + i % STEP] = to_half(input_at(row + line, input));
+      ws[line * STRIDE + i % STEP] = to_half(weight_of(column + line, input));
     }
     workgroupBarrier();
     for (var j = 0u; j < STEP; j += SIDE) { multiply_add(&sums, down * STRIDE + j, across * STRIDE + j, lane); }
@@ -3710,13 +3723,7 @@ fn main(
     let first = row + down + SIDE * (part / 2u);
     let left = column + across + SIDE * (part % 2u);
     for (var i = lane % 32u; i < SIDE * SIDE; i += 32u) {
-      let out = first + i / SIDE;
-      let n = left + i % SIDE;
-      if (out < params.vectors && n < params.n) {
-        var b = 0.0;
-        if (params.has_bias != 0u) { b = bias[params.first + n]; }
-        y[output_at(out, n)] = results[SIDE * SIDE * quarter + i] + b;
-      }
+      store(first + i / SIDE, left + i % SIDE, results[SIDE * SIDE * quarter + i]);
     }
     workgroupBarrier();
   }
@@ -3753,6 +3760,40 @@ fn put(sums: ptr<function, Sums>, part: u32, at: u32, lane: u32) {
     case 2u: { subgroupMatrixStore<row_major>(&results, at, (*sums)[2], SIDE); }
     default: { subgroupMatrixStore<row_major>(&results, at, (*sums)[3], SIDE); }
   }
+}
+
+// What the matrix products of tiers A and B share: parameters and bindings, how operands are read and outputs stored. Of the
+// weight and the bias n outputs from \`first\` on are made. Operands beyond the edges are zero; what lies there is not stored.
+//
+// use lib/weight-at.wgsl
+// use lib/planes.wgsl
+
+override HALF: bool;
+override NF4: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+fn input_at(row: u32, k: u32) -> f32 {
+  if (row >= params.vectors || k >= params.k) { return 0.0; }
+  return x[row * params.k + k];
+}
+
+fn weight_of(output: u32, k: u32) -> f32 {
+  if (output >= params.n || k >= params.k) { return 0.0; }
+  return weight_at(params.first + output, k);
+}
+
+fn store(row: u32, n: u32, value: f32) {
+  if (row >= params.vectors || n >= params.n) { return; }
+  var b = 0.0;
+  if (params.has_bias != 0u) { b = bias[params.first + n]; }
+  y[output_at(row, n)] = value + b;
 }
 
 // A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
@@ -3850,20 +3891,8 @@ requires immediate_address_space;
 // below each other lie in other banks. What lies beyond the edges is zero, and is not stored.
 //
 // use lib/matrix.wgsl
-// use lib/weight-at.wgsl
-// use lib/planes.wgsl
+// use lib/matmul-buffers.wgsl
 // use lib/grid.wgsl
-
-override HALF: bool;
-override NF4: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> weight: array<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 const TILE = 64u;
 const QUARTER = 32u;
@@ -3893,12 +3922,8 @@ fn main(
     for (var i = lane; i < TILE * STEP; i += LANES) {
       let line = i / STEP;
       let input = k + i % STEP;
-      var a = 0.0;
-      var w = 0.0;
-      if (input < params.k && row + line < params.vectors) { a = x[(row + line) * params.k + input]; }
-      if (input < params.k && column + line < params.n) { w = weight_at(params.first + column + line, input); }
-      xs[line * STRIDE + i % STEP] = to_half(a);
-      ws[line * STRIDE + i % STEP] = to_half(w);
+      xs[line * STRIDE + i % STEP] = to_half(input_at(row + line, input));
+      ws[line * STRIDE + i % STEP] = to_half(weight_of(column + line, input));
     }
     workgroupBarrier();
     for (var j = 0u; j < STEP; j += SIDE) { multiply_add(&sums, down * STRIDE + j, across * STRIDE + j, lane); }
@@ -3910,13 +3935,7 @@ fn main(
     let first = row + down + SIDE * (part / 2u);
     let left = column + across + SIDE * (part % 2u);
     for (var i = lane % 32u; i < SIDE * SIDE; i += 32u) {
-      let out = first + i / SIDE;
-      let n = left + i % SIDE;
-      if (out < params.vectors && n < params.n) {
-        var b = 0.0;
-        if (params.has_bias != 0u) { b = bias[params.first + n]; }
-        y[output_at(out, n)] = results[SIDE * SIDE * quarter + i] + b;
-      }
+      store(first + i / SIDE, left + i % SIDE, results[SIDE * SIDE * quarter + i]);
     }
     workgroupBarrier();
   }
@@ -3944,6 +3963,40 @@ fn multiply_add(sums: ptr<function, Sums>, x_at: u32, w_at: u32, lane: u32) {
 
 fn put(sums: ptr<function, Sums>, part: u32, at: u32, lane: u32) {
   for (var i = 0u; i < 8u; i++) { results[at + lane % 32u + 32u * i] = (*sums)[8u * part + i]; }
+}
+
+// What the matrix products of tiers A and B share: parameters and bindings, how operands are read and outputs stored. Of the
+// weight and the bias n outputs from \`first\` on are made. Operands beyond the edges are zero; what lies there is not stored.
+//
+// use lib/weight-at.wgsl
+// use lib/planes.wgsl
+
+override HALF: bool;
+override NF4: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+fn input_at(row: u32, k: u32) -> f32 {
+  if (row >= params.vectors || k >= params.k) { return 0.0; }
+  return x[row * params.k + k];
+}
+
+fn weight_of(output: u32, k: u32) -> f32 {
+  if (output >= params.n || k >= params.k) { return 0.0; }
+  return weight_at(params.first + output, k);
+}
+
+fn store(row: u32, n: u32, value: f32) {
+  if (row >= params.vectors || n >= params.n) { return; }
+  var b = 0.0;
+  if (params.has_bias != 0u) { b = bias[params.first + n]; }
+  y[output_at(row, n)] = value + b;
 }
 
 // A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel
@@ -7693,23 +7746,11 @@ export const matmul: Shader<"x" | "weight" | "bias" | "y", { TALL: number; WIDE:
 // vector; vectors of an input are shuffled so that lanes that write neighbouring inputs write to other banks. Sums are kept
 // in two levels, blocks of 16 inputs and the total; their order depends neither on the number of vectors nor on the tile.
 //
-// use lib/weight-at.wgsl
-// use lib/planes.wgsl
+// use lib/matmul-buffers.wgsl
 // use lib/grid.wgsl
 
 override TALL: u32;
 override WIDE: u32;
-override HALF: bool;
-override NF4: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> weight: array<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
 const STEP = 16u;
 const SIDE = 16u;
 var<workgroup> xs: array<vec4f, STEP * SIDE * TALL>;
@@ -7732,17 +7773,6 @@ fn add_square(total: ptr<function, Square>, block: ptr<function, Square>) {
   (*total).r3 += (*block).r3;
 }
 
-// Zero beyond the edges.
-fn input_at(row: u32, k: u32) -> f32 {
-  if (row >= params.vectors || k >= params.k) { return 0.0; }
-  return x[row * params.k + k];
-}
-
-fn weight_of(column: u32, k: u32) -> f32 {
-  if (column >= params.n || k >= params.k) { return 0.0; }
-  return weight_at(params.first + column, k);
-}
-
 fn four_inputs(row: u32, k: u32) -> vec4f {
   return vec4f(input_at(row, k), input_at(row + 1u, k), input_at(row + 2u, k), input_at(row + 3u, k));
 }
@@ -7752,14 +7782,10 @@ fn four_weights(column: u32, k: u32) -> vec4f {
 }
 
 fn store_row(row: u32, column: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  for (var j = 0u; j < 4u; j++) {
-    let n = column + j;
-    if (n >= params.n) { return; }
-    var b = 0.0;
-    if (params.has_bias != 0u) { b = bias[params.first + n]; }
-    y[output_at(row, n)] = value[j] + b;
-  }
+  store(row, column, value.x);
+  store(row, column + 1u, value.y);
+  store(row, column + 2u, value.z);
+  store(row, column + 3u, value.w);
 }
 
 fn store_square(row: u32, column: u32, s: Square) {
@@ -7812,6 +7838,40 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (WIDE > 1u) { store_square(out_row, out_column + 64u, total_01); }
   if (TALL > 1u) { store_square(out_row + 64u, out_column, total_10); }
   if (TALL > 1u && WIDE > 1u) { store_square(out_row + 64u, out_column + 64u, total_11); }
+}
+
+// What the matrix products of tiers A and B share: parameters and bindings, how operands are read and outputs stored. Of the
+// weight and the bias n outputs from \`first\` on are made. Operands beyond the edges are zero; what lies there is not stored.
+//
+// use lib/weight-at.wgsl
+// use lib/planes.wgsl
+
+override HALF: bool;
+override NF4: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> weight: array<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+fn input_at(row: u32, k: u32) -> f32 {
+  if (row >= params.vectors || k >= params.k) { return 0.0; }
+  return x[row * params.k + k];
+}
+
+fn weight_of(output: u32, k: u32) -> f32 {
+  if (output >= params.n || k >= params.k) { return 0.0; }
+  return weight_at(params.first + output, k);
+}
+
+fn store(row: u32, n: u32, value: f32) {
+  if (row >= params.vectors || n >= params.n) { return; }
+  var b = 0.0;
+  if (params.has_bias != 0u) { b = bias[params.first + n]; }
+  y[output_at(row, n)] = value + b;
 }
 
 // A weight of a matrix in a buffer: float32, float16 two to a word (HALF), or NF4, with float16 scales if HALF. The kernel

@@ -151,9 +151,6 @@ function wordTensors(gpu: Gpu, label: string, ids: readonly number[]): Words {
     gpu.upload(`${label} ${name}`, [1, values.length], Uint32Array.from(values));
   return {
     ids: row("ids", ids),
-    positions: row(
-      "positions",
-      ids.map((_, i) => i),
-    ),
+    positions: row("positions", [...ids.keys()]),
   };
 }

@@ -1,5 +1,4 @@
 /** A loaded LLaVA: what goes in, the forward with the picture remembered, the answer. */
-
 import type { KeyValuePast } from "../../kernels/attention.ts";
 import { openDry } from "../../kernels/dry.ts";
 import type { Gpu } from "../../kernels/gpu.ts";
@@ -64,9 +63,9 @@ export function llavaModel(
       const prompt = tensors(input, first);
       const work = () => answer(at, config, image, prompt, past);
       if (tap !== untapped) return work();
-      const layers = Array.from({ length: past ? config.text.numHiddenLayers : 0 }, (_, layer) => past!(layer));
-      const remembered = layers.flatMap(({ keys, values }) => [keys.memory, values.memory]);
-      const args = [image, prompt.ids, prompt.angles.cos, prompt.angles.sin, ...remembered];
+      const layers = past ? Array.from({ length: config.text.numHiddenLayers }, (_, layer) => past(layer)) : [];
+      const earlier = layers.flatMap(({ keys, values }) => [keys.memory, values.memory]);
+      const args = [image, prompt.ids, prompt.angles.cos, prompt.angles.sin, ...earlier];
       return recorder.run(`answer from ${first}, picture at ${prompt.imageAt}`, args, work);
     });
   }
