@@ -4,7 +4,7 @@ import { Commands } from "./commands.ts";
 import { DeviceError } from "./errors.ts";
 import type { AdapterInfo, Bindable, Gpu, Program, Recorder, Texels, Words } from "./gpu.ts";
 import { Pipelines } from "./pipelines.ts";
-import { keyOf, Recording, Recordings } from "./recording.ts";
+import { Repeats } from "./repeats.ts";
 import type { Shader } from "./shader.ts";
 import { Staging } from "./staging.ts";
 import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
@@ -28,7 +28,7 @@ export class DeviceGpu implements Gpu {
   readonly #pipelines: Pipelines;
   readonly #staging: Staging;
   readonly #commands: Commands;
-  #recording: Recording | undefined;
+  readonly #repeats: Repeats;
   #failure: DeviceError | undefined;
 
   constructor(device: GPUDevice, info: AdapterInfo, platform: Platform) {
@@ -40,6 +40,8 @@ export class DeviceGpu implements Gpu {
     this.#pipelines = new Pipelines(device);
     this.#staging = new Staging(device);
     this.#commands = new Commands(device);
+    const [arena, pipelines, commands] = [this.#arena, this.#pipelines, this.#commands];
+    this.#repeats = new Repeats({ gpu: this, arena, pipelines, commands, check: () => this.#check() });
     device.addEventListener("uncapturederror", (event) => this.#fail(event.error.message));
     device.lost.then(({ reason, message }) => reason !== "destroyed" && this.#fail(`device lost: ${message}`));
   }
@@ -50,7 +52,7 @@ export class DeviceGpu implements Gpu {
 
   tensor(label: string, shape: readonly number[]): Tensor {
     const memory = this.#arena.take(label, size(shape) * 4);
-    this.#recording?.taken.add(memory);
+    this.#repeats.take(memory);
     return { label, shape, memory };
   }
 
@@ -63,7 +65,7 @@ export class DeviceGpu implements Gpu {
   }
 
   write(memory: Memory, offset: number, words: Float32Array | Uint32Array): void {
-    this.#unrepeatable();
+    this.#repeats.spoil();
     this.submit(); // earlier dispatches may still use this memory under another name
     this.#device.queue.writeBuffer(
       memory.buffer!,
@@ -96,7 +98,7 @@ export class DeviceGpu implements Gpu {
   }
 
   texture(label: string, width: number, height: number): TextureMemory {
-    this.#unrepeatable();
+    this.#repeats.spoil();
     return this.#arena.texture(label, width, height);
   }
 
@@ -105,7 +107,7 @@ export class DeviceGpu implements Gpu {
   }
 
   keep(tensor: Tensor): Tensor {
-    this.#unrepeatable();
+    this.#repeats.spoil();
     this.#arena.keep(tensor.memory);
     return tensor;
   }
@@ -133,50 +135,13 @@ export class DeviceGpu implements Gpu {
     if (workgroups === 0) return;
     const dispatch = { ...this.#pipelines.bind(shader, this.info, overrides, bindings, params), workgroups };
     this.#check(); // a shader that does not compile is known by now, and must not be dispatched
-    this.#recording?.add(dispatch, shader, bindings);
+    this.#repeats.add(dispatch, shader, bindings);
     this.#commands.dispatch(dispatch);
     this.dispatches += 1;
   }
 
   recorder(): Recorder {
-    const recordings = new Recordings();
-    return {
-      run: (name, args, work) => {
-        if (this.#recording) return this.frame(work);
-        const key = keyOf(name, args);
-        return this.#replay(recordings.get(key), args) ?? this.#record(recordings, key, args, work);
-      },
-    };
-  }
-
-  #record(recordings: Recordings, key: string, args: readonly Tensor[], work: () => Tensor): Tensor {
-    const recording = new Recording(args);
-    const before = this.flop;
-    this.#recording = recording;
-    try {
-      recording.result = this.frame(work);
-    } finally {
-      this.#recording = undefined;
-    }
-    recording.flop = this.flop - before;
-    if (recording.whole) recordings.set(key, recording);
-    return recording.result;
-  }
-
-  /** Nothing where somebody else has the memory that it would write. */
-  #replay(recording: Recording | undefined, args: readonly Tensor[]): Tensor | undefined {
-    if (!recording || !this.#arena.claim(recording.taken)) return undefined;
-    this.#check();
-    for (const step of recording.steps) {
-      const { rebound } = step;
-      const group = rebound && this.#pipelines.group(rebound.shader, recording.rebind(rebound.bindings, args));
-      this.#commands.dispatch(group ? { ...step, group } : step);
-    }
-    this.dispatches += recording.steps.length;
-    this.flop += recording.flop;
-    const result = recording.result!;
-    for (const memory of recording.taken) if (memory !== result.memory) this.#arena.give(memory);
-    return result;
+    return this.#repeats.recorder();
   }
 
   async compile(programs: Iterable<Program>): Promise<void> {
@@ -246,11 +211,6 @@ export class DeviceGpu implements Gpu {
   close(): void {
     this.#arena.close();
     this.#device.destroy();
-  }
-
-  /** A recording holds dispatches into memory of its own alone. */
-  #unrepeatable(): void {
-    if (this.#recording) this.#recording.sound = false;
   }
 
   #fail(message: string): void {
