@@ -1,4 +1,4 @@
-// The rows of a matrix product in tiles (tile.wgsl, wide-tile.wgsl).
+// The rows of a matrix product in tiles (tile.wgsl).
 //
 // use lib/matmul-frame.wgsl
 

@@ -1,4 +1,4 @@
-// The probabilities of attention mixes in tiles (tile.wgsl, wide-tile.wgsl).
+// The probabilities of attention mixes in tiles (tile.wgsl).
 //
 // use lib/mix-frame.wgsl
 // use lib/query-starts.wgsl

@@ -1,4 +1,4 @@
-// Where the sixteen queries of an attention tile start (tile.wgsl, wide-tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
+// Where the sixteen queries of an attention tile start (tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
 // one does.
 
 fn starts_of(first: u32, query: u32, head: u32) -> Starts {

@@ -1,4 +1,4 @@
-// The queries of attention scores in tiles (tile.wgsl, wide-tile.wgsl).
+// The queries of attention scores in tiles (tile.wgsl).
 //
 // use lib/scores-frame.wgsl
 // use lib/query-starts.wgsl

@@ -2,7 +2,7 @@ import { batching, type Heads, headGroup, type Past, type Sources, withPast } fr
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
 import { attentionForm, groupsOf, tileSize, tilesOf } from "./group.ts";
-import { attentionMixStrips, attentionMixSubgroup, attentionMixWide, attentionMix as shader } from "./shaders.gen.ts";
+import { attentionMixPanel, attentionMixStrips, attentionMixSubgroup, attentionMix as shader } from "./shaders.gen.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
 /**
@@ -46,4 +46,4 @@ export function mixInto(gpu: Gpu, z: Tensor, probs: Tensor, values: Sources, own
   }
 }
 
-const kernels = { strips: attentionMixStrips, wide: attentionMixWide, subgroup: attentionMixSubgroup };
+const kernels = { strips: attentionMixStrips, panel: attentionMixPanel, subgroup: attentionMixSubgroup };

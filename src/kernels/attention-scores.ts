@@ -1,10 +1,10 @@
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { attentionForm, groupsOf, K_BLOCK, tileSize, tilesOf } from "./group.ts";
+import { attentionForm, groupsOf, inputsOf, tileSize, tilesOf } from "./group.ts";
 import {
+  attentionScoresPanel,
   attentionScoresStrips,
   attentionScoresSubgroup,
-  attentionScoresWide,
   attentionScores as shader,
 } from "./shaders.gen.ts";
 import { splice } from "./splice.ts";
@@ -50,7 +50,7 @@ export function scoresOf(gpu: Gpu, label: string, q: Tensor, keys: Sources, caus
     const own = { first_head: heads.first, own_heads: heads.count };
     gpu.run(
       kernels[form],
-      { SG, RAGGED: dim % K_BLOCK !== 0 },
+      { SG, RAGGED: dim % inputsOf(form) !== 0 },
       bindings,
       { ...params, ...own, batches, queries },
       tiles,
@@ -64,7 +64,7 @@ export function scoresOf(gpu: Gpu, label: string, q: Tensor, keys: Sources, caus
 
 export const scaleOf = (dim: number): number => 1 / Math.sqrt(dim);
 
-const kernels = { strips: attentionScoresStrips, wide: attentionScoresWide, subgroup: attentionScoresSubgroup };
+const kernels = { strips: attentionScoresStrips, panel: attentionScoresPanel, subgroup: attentionScoresSubgroup };
 
 /** Rows that share their memory (keys, values) are one batch of rows × tokens queries; others are a batch each. */
 export function batching(queryRows: number, memoryRows: number, tokens: number): { batches: number; queries: number } {

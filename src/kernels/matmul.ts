@@ -1,12 +1,14 @@
 /** y = x W^T + b. */
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { type Form as FormD, hasStrips, K_BLOCK, type TileSize, tileSize, tilesOf } from "./group.ts";
+import { type Form as FormD, hasStrips, inputsOf, type TileSize, tileSize, tilesOf } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
 import {
   matmulFew,
   matmulMatrix,
+  matmulPanel,
+  matmulPanelHalf,
   matmul as matmulShader,
   matmulStrips,
   matmulStripsHalf,
@@ -15,8 +17,6 @@ import {
   matmulSubgroupHalf,
   matmulSubgroupNf4,
   matmulTall,
-  matmulWide,
-  matmulWideHalf,
 } from "./shaders.gen.ts";
 import { size, type Tensor } from "./tensor.ts";
 
@@ -104,7 +104,7 @@ export function formNames(gpu: Gpu, { format }: Matrix): FormName[] {
   if (gpu.info.tier === "A") return ["matrix"];
   if (gpu.info.tier === "B") return Object.keys(tilesB) as FormName[];
   if (hasStrips(gpu)) return format === "float32" ? ["tall", "strips", "subgroup"] : ["strips", "subgroup"];
-  return isNf4(format) ? ["subgroup"] : ["wide", "subgroup"];
+  return isNf4(format) ? ["subgroup"] : ["panel", "subgroup"];
 }
 
 /** Products of as many inputs and outputs and about as many vectors: `matmul float16 768 x 3072, 256 vectors`. */
@@ -114,7 +114,7 @@ export const productClass = ({ format, inputs, outputs }: Matrix, vectors: numbe
 /** So few vectors leave tiles of 64 rows mostly empty. */
 const FEW = 16;
 
-/** Wide tiles and tall strips are faster, but take longer to compile: small models would not earn it back. */
+/** Panels and strips are faster, but take longer to compile: small models would not earn it back. */
 const SMALL_INPUTS = 512;
 
 /** What was measured to be fastest, else what a fixed table says. */
@@ -126,7 +126,7 @@ function formFor(gpu: Gpu, weight: Matrix, vectors: number): FormName {
   if (gpu.info.tier === "B") return vectors <= FEW ? "16 x 16" : "64 x 64";
   const large = weight.inputs > SMALL_INPUTS;
   if (hasStrips(gpu)) return large && weight.format === "float32" ? "tall" : "strips";
-  return large && !isNf4(weight.format) ? "wide" : "subgroup";
+  return large && !isNf4(weight.format) ? "panel" : "subgroup";
 }
 
 function form(gpu: Gpu, { format, inputs }: Matrix, name: FormName): Form {
@@ -139,7 +139,7 @@ function form(gpu: Gpu, { format, inputs }: Matrix, name: FormName): Form {
     return made(matmulShader, { TALL: tile.rows / 64, WIDE: tile.columns / 64, ...overrides }, tile);
   }
   const formD = name as FormD;
-  const block = isNf4(format) ? NF4_BLOCK : K_BLOCK;
+  const block = isNf4(format) ? NF4_BLOCK : inputsOf(formD);
   const overrides = { SG: gpu.info.subgroupSize, RAGGED: inputs % block !== 0 };
   const halves = { ...overrides, ...halfOverride(gpu) };
   const tile = tileSize(gpu, formD);
@@ -148,10 +148,10 @@ function form(gpu: Gpu, { format, inputs }: Matrix, name: FormName): Form {
   return made(nf4Kernels[formD as keyof typeof nf4Kernels], { ...halves, HALF }, tile);
 }
 
-const floatKernels = { strips: matmulStrips, tall: matmulTall, wide: matmulWide, subgroup: matmulSubgroup };
+const floatKernels = { strips: matmulStrips, tall: matmulTall, panel: matmulPanel, subgroup: matmulSubgroup };
 const halfKernels = {
   strips: matmulStripsHalf,
-  wide: matmulWideHalf,
+  panel: matmulPanelHalf,
   subgroup: matmulSubgroupHalf,
 };
 const nf4Kernels = { strips: matmulStripsNf4, subgroup: matmulSubgroupNf4 };

@@ -47,6 +47,203 @@ fn row_of(row: u32, rows: u32) -> u32 {
   },
 };
 
+/** shaders/attention-mix-panel.wgsl */
+export const attentionMixPanel: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
+  name: "attention-mix-panel",
+  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
+  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Mixes the values by attention probability, for software adapters of 4 lanes: z = probs v per head, of more than 32 columns
+//
+//   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
+//
+// One workgroup is one subgroup and makes 64 queries times 16 SG columns of a head (lib/panel.wgsl). Where all rows share
+// their values (\`batches\` is 1), the queries of all rows are one long list.
+//
+// use lib/panel.wgsl
+// use lib/mix-frame.wgsl
+// use lib/grid.wgsl
+
+// Four neighbouring columns of 16 sources.
+fn values_at(row: u32, head: u32, s: u32, column: u32) -> Weights {
+  return Weights(
+    four(row, head, s, column), four(row, head, s + 4u, column),
+    four(row, head, s + 8u, column), four(row, head, s + 12u, column),
+  );
+}
+
+fn block_at(row: u32, head: u32, s: u32, column: vec4u) -> Block {
+  return Block(
+    values_at(row, head, s, column.x), values_at(row, head, s, column.y),
+    values_at(row, head, s, column.z), values_at(row, head, s, column.w),
+  );
+}
+
+// A lane's probabilities of a query for 16 sources from s on. Beyond the last source they are zero.
+fn query_at(start: u32, s: u32, lane: u32) -> vec4f {
+  let at = vec4u(s + lane) + vec4u(0u, 4u, 8u, 12u);
+  let mine = vec4u(start) + min(at, vec4u(params.sources - 1u));
+  let query = vec4f(probs[mine.x], probs[mine.y], probs[mine.z], probs[mine.w]);
+  return query * select(vec4f(), vec4f(1.0), at < vec4u(params.sources));
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let query_tiles = (params.queries + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let column_tiles = (params.dim + 16u * SG - 1u) / (16u * SG);
+  let tile = linear_group(id, count);
+  if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
+  let first = PANEL_ROWS * (tile % query_tiles);
+  let queries = min(PANEL_ROWS, params.queries - first);
+  let own = 16u * SG * (tile / query_tiles % column_tiles) + 4u * lane;
+  let column = min(vec4u(own) + 4u * SG * vec4u(0u, 1u, 2u, 3u), vec4u(params.dim - 4u));
+  let head = tile / query_tiles / column_tiles % params.own_heads;
+  let batch = tile / query_tiles / column_tiles / params.own_heads;
+  let rows = row_of(batch, params.p_rows) * params.tokens;
+  let row = row_of(batch, params.v_rows);
+  var totals = array<Sums, PANEL_ROWS>();
+  for (var s = 0u; s < params.sources; s += PANEL) {
+    let w0 = block_at(row, head, s, column);
+    let w1 = block_at(row, head, s + 16u, column);
+    let w2 = block_at(row, head, s + 32u, column);
+    let w3 = block_at(row, head, s + 48u, column);
+    for (var i = 0u; i < queries; i++) {
+      let at = start(rows, first + i, head);
+      var total = totals[i];
+      add_block(&total, query_at(at, s, lane), w0);
+      add_block(&total, query_at(at, s + 16u, lane), w1);
+      add_block(&total, query_at(at, s + 32u, lane), w2);
+      add_block(&total, query_at(at, s + 48u, lane), w3);
+      totals[i] = total;
+    }
+  }
+  for (var i = 0u; i < queries; i++) {
+    let total = totals[i];
+    store(batch, first + i, head, column.x, total.a);
+    store(batch, first + i, head, column.y, total.b);
+    store(batch, first + i, head, column.z, total.c);
+    store(batch, first + i, head, column.w, total.d);
+  }
+}
+
+// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
+// 64 inputs times sixteen columns a lane. The columns of a lane are four sets, a to d, of four neighbours.
+//
+// The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
+// from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
+// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+
+const PANEL = 64u;
+const PANEL_ROWS = 64u;
+
+// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
+struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
+
+// The weights of a lane's columns for 16 inputs.
+struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
+
+// A row's sums at a lane's columns.
+struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+// total += row x block: a lane holds the row's values for inputs lane, 4 + lane, 8 + lane and 12 + lane.
+fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
+  var t = Sums();
+  add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
+  add_inputs(&t, row.y, w.a.q, w.b.q, w.c.q, w.d.q);
+  add_inputs(&t, row.z, w.a.r, w.b.r, w.c.r, w.d.r);
+  add_inputs(&t, row.w, w.a.s, w.b.s, w.c.s, w.d.s);
+  (*total).a += t.a;
+  (*total).b += t.b;
+  (*total).c += t.c;
+  (*total).d += t.d;
+}
+
+// Four inputs, of which each lane holds the row's value for one.
+fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
+  add_input(t, subgroupBroadcast(mine, 0u), a[0], b[0], c[0], d[0]);
+  add_input(t, subgroupBroadcast(mine, 1u), a[1], b[1], c[1], d[1]);
+  add_input(t, subgroupBroadcast(mine, 2u), a[2], b[2], c[2], d[2]);
+  add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
+}
+
+// The weights stand first: SwiftShader's compiler moves the first factor to and from memory, were it in a register or not.
+fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  (*t).a = fma(a, vec4f(value), (*t).a);
+  (*t).b = fma(b, vec4f(value), (*t).b);
+  (*t).c = fma(c, vec4f(value), (*t).c);
+  (*t).d = fma(d, vec4f(value), (*t).d);
+}
+
+// What the attention mixes of tier D share: parameters and bindings, where
+// probabilities start, how values are read and the mix is stored. There are probabilities of \`own_heads\` of all heads, from
+// first_head on.
+//
+// use lib/memory.wgsl
+
+override SG: u32;
+
+struct Params {
+  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
+
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  let flat = first + min(query, params.queries - 1u);
+  let row = flat / params.tokens;
+  return ((row * params.own_heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
+}
+
+// Four neighbouring columns of one source; beyond the last source they meet a zero.
+fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
+  return v[(memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u];
+}
+
+// Four neighbouring columns of four sources, one source a column.
+fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
+  return mat4x4f(
+    columns(row, head, s, column), columns(row, head, s + 1u, column),
+    columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
+  );
+}
+
+// Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
+fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
+  let row = batch * params.tokens + min(query, params.queries - 1u);
+  z[((row * params.heads + params.first_head + head) * params.dim + column) / 4u] = value;
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
+//
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
 /** shaders/attention-mix-strips.wgsl */
 export const attentionMixStrips: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
   name: "attention-mix-strips",
@@ -611,7 +808,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r15 += (*block).r15;
 }
 
-// The probabilities of attention mixes in tiles (tile.wgsl, wide-tile.wgsl).
+// The probabilities of attention mixes in tiles (tile.wgsl).
 //
 // use lib/mix-frame.wgsl
 // use lib/query-starts.wgsl
@@ -682,432 +879,7 @@ fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
 }
 
-// Where the sixteen queries of an attention tile start (tile.wgsl, wide-tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
-// one does.
-
-fn starts_of(first: u32, query: u32, head: u32) -> Starts {
-  return Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
-}
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
-`,
-  },
-};
-
-/** shaders/attention-mix-wide.wgsl */
-export const attentionMixWide: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
-  name: "attention-mix-wide",
-  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
-  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
-  code: {
-    plain: `enable subgroups;
-requires immediate_address_space;
-// Mixes the values by attention probability, for software adapters of 4 lanes: z = probs v per head, of more than 32 columns
-//
-//   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
-//
-// One workgroup is one subgroup and makes 16 queries times 16 SG columns of a head (lib/wide-tile.wgsl). Where all rows share
-// their values (\`batches\` is 1), the queries of all rows are one long list.
-//
-// use lib/wide-tile.wgsl
-// use lib/mix-rows.wgsl
-// use lib/grid.wgsl
-
-fn step(block: ptr<function, Wide>, starts: Starts, row: u32, head: u32, column: vec4u, s: u32, lane: u32) {
-  let a = four(row, head, s, column.x);
-  let b = four(row, head, s, column.y);
-  let c = four(row, head, s, column.z);
-  let d = four(row, head, s, column.w);
-  multiply_add(block, rows_at(starts, s + lane), WideColumns(a, b, c, d));
-}
-
-// Sixteen queries with one of a lane's sets of columns.
-fn store_set(batch: u32, query: u32, head: u32, column: u32, t: Tile) {
-  var rows = rows_of(t);
-  for (var i = 0u; i < ROWS; i++) { store(batch, query + i, head, column, rows[i]); }
-}
-
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let query_tiles = (params.queries + ROWS - 1u) / ROWS;
-  let column_tiles = (params.dim + 16u * SG - 1u) / (16u * SG);
-  let tile = linear_group(id, count);
-  if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
-  let query = ROWS * (tile % query_tiles);
-  let own = 16u * SG * (tile / query_tiles % column_tiles) + 4u * lane;
-  let column = min(vec4u(own) + 4u * SG * vec4u(0u, 1u, 2u, 3u), vec4u(params.dim - 4u));
-  let head = tile / query_tiles / column_tiles % params.own_heads;
-  let batch = tile / query_tiles / column_tiles / params.own_heads;
-  let starts = starts_of(row_of(batch, params.p_rows) * params.tokens, query, head);
-  let row = row_of(batch, params.v_rows);
-  var total = Wide();
-  for (var s = 0u; s < params.sources; s += K_BLOCK) {
-    var block = Wide();
-    step(&block, starts, row, head, column, s, lane);
-    step(&block, starts, row, head, column, s + 4u, lane);
-    step(&block, starts, row, head, column, s + 8u, lane);
-    step(&block, starts, row, head, column, s + 12u, lane);
-    add_wide(&total, &block);
-  }
-  store_set(batch, query, head, column.x, total.a);
-  store_set(batch, query, head, column.y, total.b);
-  store_set(batch, query, head, column.z, total.c);
-  store_set(batch, query, head, column.w, total.d);
-}
-
-// A tile of a matrix product in registers: 16 rows times sixteen columns a lane, for workgroups of one subgroup of 4 lanes.
-// The columns of a lane are four sets of four neighbours.
-//
-// As lib/tile.wgsl, whose order of sums it has, and so the same bits; but a value that is broadcast meets sixteen columns: on
-// SwiftShader a broadcast costs as much as several multiply-adds.
-//
-// use lib/tile.wgsl
-
-struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
-
-// The rows of a tile by number, for loops that would compile slowly if they were written out.
-fn rows_of(t: Tile) -> array<vec4f, ROWS> {
-  return array<vec4f, ROWS>(
-    t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7, t.r8, t.r9, t.r10, t.r11, t.r12, t.r13, t.r14, t.r15,
-  );
-}
-
-// The weights of a lane's four sets for four neighbouring inputs, one input a column.
-struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
-
-// t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
-fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
-  add_wide_outer(t, from_0(rows), columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
-  add_wide_outer(t, from_1(rows), columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
-  add_wide_outer(t, from_2(rows), columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
-  add_wide_outer(t, from_3(rows), columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
-}
-
-// The rows' values that lane 0 .. 3 holds, for all lanes.
-fn from_0(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 0u), subgroupBroadcast(rows.b, 0u), subgroupBroadcast(rows.c, 0u), subgroupBroadcast(rows.d, 0u));
-}
-fn from_1(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 1u), subgroupBroadcast(rows.b, 1u), subgroupBroadcast(rows.c, 1u), subgroupBroadcast(rows.d, 1u));
-}
-fn from_2(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 2u), subgroupBroadcast(rows.b, 2u), subgroupBroadcast(rows.c, 2u), subgroupBroadcast(rows.d, 2u));
-}
-fn from_3(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 3u), subgroupBroadcast(rows.b, 3u), subgroupBroadcast(rows.c, 3u), subgroupBroadcast(rows.d, 3u));
-}
-
-fn add_wide_outer(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  add_outer(&(*t).a, rows, a);
-  add_outer(&(*t).b, rows, b);
-  add_outer(&(*t).c, rows, c);
-  add_outer(&(*t).d, rows, d);
-}
-
-fn add_outer(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
-}
-
-fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
-  add_block(&(*total).a, &(*block).a);
-  add_block(&(*total).b, &(*block).b);
-  add_block(&(*total).c, &(*block).c);
-  add_block(&(*total).d, &(*block).d);
-}
-
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
-//
-// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
-// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
-// these cost more than the arithmetic.
-//
-// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
-// accumulators between registers and memory.
-//
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
-// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
-
-const ROWS = 16u;
-const K_BLOCK = 16u;
-
-// One value of each row.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
-
-// Where each row starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
-
-struct Tile {
-  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
-  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
-  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
-  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
-}
-
-// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
-fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
-}
-fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
-}
-fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
-}
-fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
-}
-fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
-}
-fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
-}
-fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
-}
-fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
-}
-
-fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
-  (*total).r0 += (*block).r0;
-  (*total).r1 += (*block).r1;
-  (*total).r2 += (*block).r2;
-  (*total).r3 += (*block).r3;
-  (*total).r4 += (*block).r4;
-  (*total).r5 += (*block).r5;
-  (*total).r6 += (*block).r6;
-  (*total).r7 += (*block).r7;
-  (*total).r8 += (*block).r8;
-  (*total).r9 += (*block).r9;
-  (*total).r10 += (*block).r10;
-  (*total).r11 += (*block).r11;
-  (*total).r12 += (*block).r12;
-  (*total).r13 += (*block).r13;
-  (*total).r14 += (*block).r14;
-  (*total).r15 += (*block).r15;
-}
-
-// The probabilities of attention mixes in tiles (tile.wgsl, wide-tile.wgsl).
-//
-// use lib/mix-frame.wgsl
-// use lib/query-starts.wgsl
-
-// A lane's probability of each query. Beyond the last source they are zero.
-fn rows_at(starts: Starts, s: u32) -> Rows {
-  let mine = min(s, params.sources - 1u);
-  let inside = select(0.0, 1.0, s < params.sources);
-  let rows = Rows(
-    vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
-    vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
-    vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
-    vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
-  );
-  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
-}
-
-// What the attention mixes of tier D share: parameters and bindings, where
-// probabilities start, how values are read and the mix is stored. There are probabilities of \`own_heads\` of all heads, from
-// first_head on.
-//
-// use lib/memory.wgsl
-
-override SG: u32;
-
-struct Params {
-  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
-
-fn start(first: u32, query: u32, head: u32) -> u32 {
-  let flat = first + min(query, params.queries - 1u);
-  let row = flat / params.tokens;
-  return ((row * params.own_heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
-}
-
-// Four neighbouring columns of one source; beyond the last source they meet a zero.
-fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  return v[(memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u];
-}
-
-// Four neighbouring columns of four sources, one source a column.
-fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
-  return mat4x4f(
-    columns(row, head, s, column), columns(row, head, s + 1u, column),
-    columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
-  );
-}
-
-// Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
-fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
-  let row = batch * params.tokens + min(query, params.queries - 1u);
-  z[((row * params.heads + params.first_head + head) * params.dim + column) / 4u] = value;
-}
-
-// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
-//
-// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
-// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
-
-fn memory_of(row: u32, source: u32, head: u32) -> u32 {
-  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
-  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
-}
-
-// Where the sixteen queries of an attention tile start (tile.wgsl, wide-tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
+// Where the sixteen queries of an attention tile start (tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
 // one does.
 
 fn starts_of(first: u32, query: u32, head: u32) -> Starts {
@@ -1180,6 +952,230 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     }
   }
   z[i] = total + block;
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
+//
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/attention-scores-panel.wgsl */
+export const attentionScoresPanel: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
+  name: "attention-scores-panel",
+  bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Attention scores for software adapters of 4 lanes, heads of more than 32 elements: y = scale q k^T per head with more than
+// 32 sources, and -inf where a later token would be seen (causal)
+//
+//   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
+//
+// One workgroup is one subgroup and makes 64 queries times 16 SG sources (lib/panel.wgsl). Where all rows share their
+// keys (\`batches\` is 1), the queries of all rows are one long list.
+//
+// use lib/panel.wgsl
+// use lib/scores-frame.wgsl
+// use lib/grid.wgsl
+
+// Where the keys of a lane's four sets of sources start.
+struct Keys { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
+
+fn keys_at(at: vec4u, d: u32) -> Weights {
+  return Weights(four(at, d), four(at, d + 4u), four(at, d + 8u), four(at, d + 12u));
+}
+
+fn block_at(keys: Keys, d: u32) -> Block {
+  return Block(keys_at(keys.a, d), keys_at(keys.b, d), keys_at(keys.c, d), keys_at(keys.d, d));
+}
+
+// A lane's values of a query for 16 elements from d on. Beyond the head's end they are zero.
+fn query_at(start: u32, d: u32, lane: u32) -> vec4f {
+  let at = vec4u(d + lane) + vec4u(0u, 4u, 8u, 12u);
+  let query = vec4f(q[start + within(at.x)], q[start + within(at.y)], q[start + within(at.z)], q[start + within(at.w)]);
+  if (!RAGGED) { return query; }
+  return query * select(vec4f(), vec4f(1.0), at < vec4u(params.dim));
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let query_tiles = (params.queries + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let source_tiles = (params.sources + 16u * SG - 1u) / (16u * SG);
+  let tile = linear_group(id, count);
+  if (tile >= query_tiles * source_tiles * params.own_heads * params.batches) { return; }
+  let first = PANEL_ROWS * (tile % query_tiles);
+  let queries = min(PANEL_ROWS, params.queries - first);
+  let source = 16u * SG * (tile / query_tiles % source_tiles) + 4u * lane;
+  let head = tile / query_tiles / source_tiles % params.own_heads;
+  let batch = tile / query_tiles / source_tiles / params.own_heads;
+  let rows = row_of(batch, params.q_rows) * params.tokens;
+  let own = row_of(batch, params.k_rows);
+  let a = clamped(source);
+  let b = clamped(source + 4u * SG);
+  let c = clamped(source + 8u * SG);
+  let d = clamped(source + 12u * SG);
+  let keys = Keys(keys_of(own, a, head), keys_of(own, b, head), keys_of(own, c, head), keys_of(own, d, head));
+  var totals = array<Sums, PANEL_ROWS>();
+  for (var e = 0u; e < params.dim; e += PANEL) {
+    let w0 = block_at(keys, e);
+    let w1 = block_at(keys, e + 16u);
+    let w2 = block_at(keys, e + 32u);
+    let w3 = block_at(keys, e + 48u);
+    for (var i = 0u; i < queries; i++) {
+      let at = start(rows, first + i, head);
+      var total = totals[i];
+      add_block(&total, query_at(at, e, lane), w0);
+      add_block(&total, query_at(at, e + 16u, lane), w1);
+      add_block(&total, query_at(at, e + 32u, lane), w2);
+      add_block(&total, query_at(at, e + 48u, lane), w3);
+      totals[i] = total;
+    }
+  }
+  for (var i = 0u; i < queries; i++) {
+    let total = totals[i];
+    let p = place(batch, first + i, head);
+    store(p, a, total.a);
+    store(p, b, total.b);
+    store(p, c, total.c);
+    store(p, d, total.d);
+  }
+}
+
+// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
+// 64 inputs times sixteen columns a lane. The columns of a lane are four sets, a to d, of four neighbours.
+//
+// The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
+// from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
+// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+
+const PANEL = 64u;
+const PANEL_ROWS = 64u;
+
+// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
+struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
+
+// The weights of a lane's columns for 16 inputs.
+struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
+
+// A row's sums at a lane's columns.
+struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+// total += row x block: a lane holds the row's values for inputs lane, 4 + lane, 8 + lane and 12 + lane.
+fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
+  var t = Sums();
+  add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
+  add_inputs(&t, row.y, w.a.q, w.b.q, w.c.q, w.d.q);
+  add_inputs(&t, row.z, w.a.r, w.b.r, w.c.r, w.d.r);
+  add_inputs(&t, row.w, w.a.s, w.b.s, w.c.s, w.d.s);
+  (*total).a += t.a;
+  (*total).b += t.b;
+  (*total).c += t.c;
+  (*total).d += t.d;
+}
+
+// Four inputs, of which each lane holds the row's value for one.
+fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
+  add_input(t, subgroupBroadcast(mine, 0u), a[0], b[0], c[0], d[0]);
+  add_input(t, subgroupBroadcast(mine, 1u), a[1], b[1], c[1], d[1]);
+  add_input(t, subgroupBroadcast(mine, 2u), a[2], b[2], c[2], d[2]);
+  add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
+}
+
+// The weights stand first: SwiftShader's compiler moves the first factor to and from memory, were it in a register or not.
+fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  (*t).a = fma(a, vec4f(value), (*t).a);
+  (*t).b = fma(b, vec4f(value), (*t).b);
+  (*t).c = fma(c, vec4f(value), (*t).c);
+  (*t).d = fma(d, vec4f(value), (*t).d);
+}
+
+// What the attention scores of tier D share: parameters and bindings, where queries
+// and keys start, how keys are read and scores stored. y has \`own_heads\` of all heads, from first_head on.
+// RAGGED: the last block of a head's elements is cut off.
+//
+// use lib/memory.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params {
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  return ((first + min(query, params.queries - 1u)) * params.heads + params.first_head + head) * params.dim;
+}
+
+// An element that there is; nothing is compared where blocks fill a head exactly.
+fn within(d: u32) -> u32 {
+  if (!RAGGED) { return d; }
+  return min(d, params.dim - 1u);
+}
+
+// Four neighbouring sources; the last one stands for those beyond it.
+fn clamped(source: u32) -> vec4u {
+  return min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
+}
+
+// Where the keys of sources start.
+fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
+  let head = params.first_head + own_head;
+  return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
+}
+
+// Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
+fn four(at: vec4u, d: u32) -> mat4x4f {
+  let e = vec4u(within(d)) + at;
+  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
+}
+
+// A query's token, and where its scores start. Beyond the last query stands the last.
+struct Place { token: u32, at: u32, }
+
+fn place(batch: u32, query: u32, head: u32) -> Place {
+  let flat = batch * params.tokens + min(query, params.queries - 1u);
+  let row = flat / params.tokens;
+  let token = flat - row * params.tokens;
+  return Place(token, ((row * params.own_heads + head) * params.tokens + token) * params.sources);
+}
+
+// Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes
+// what it is.
+fn store(p: Place, sources: vec4u, dots: vec4f) {
+  let at = vec4u(p.at) + sources;
+  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(p.token + params.sources));
+  let value = select(dots * params.scale, vec4f(params.minus_infinity), hidden);
+  y[at.x] = value.x;
+  y[at.y] = value.y;
+  y[at.z] = value.z;
+  y[at.w] = value.w;
 }
 
 // Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
@@ -1798,7 +1794,7 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r15 += (*block).r15;
 }
 
-// The queries of attention scores in tiles (tile.wgsl, wide-tile.wgsl).
+// The queries of attention scores in tiles (tile.wgsl).
 //
 // use lib/scores-frame.wgsl
 // use lib/query-starts.wgsl
@@ -1895,461 +1891,7 @@ fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
 }
 
-// Where the sixteen queries of an attention tile start (tile.wgsl, wide-tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
-// one does.
-
-fn starts_of(first: u32, query: u32, head: u32) -> Starts {
-  return Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
-}
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
-`,
-  },
-};
-
-/** shaders/attention-scores-wide.wgsl */
-export const attentionScoresWide: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
-  name: "attention-scores-wide",
-  bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
-  code: {
-    plain: `enable subgroups;
-requires immediate_address_space;
-// Attention scores for software adapters of 4 lanes, heads of more than 32 elements: y = scale q k^T per head with more than
-// 32 sources, and -inf where a later token would be seen (causal)
-//
-//   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
-//
-// One workgroup is one subgroup and makes 16 queries times 16 SG sources (lib/wide-tile.wgsl). Where all rows share their
-// keys (\`batches\` is 1), the queries of all rows are one long list.
-//
-// use lib/wide-tile.wgsl
-// use lib/scores-rows.wgsl
-// use lib/grid.wgsl
-
-// Where the keys of a lane's four sets of sources start.
-struct Keys { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
-
-fn step(block: ptr<function, Wide>, starts: Starts, keys: Keys, d: u32, lane: u32) {
-  multiply_add(block, rows_at(starts, d + lane), WideColumns(four(keys.a, d), four(keys.b, d), four(keys.c, d), four(keys.d, d)));
-}
-
-// Sixteen queries with one of a lane's sets of sources. Written out these stores would compile for half a second.
-fn store_set(batch: u32, query: u32, head: u32, sources: vec4u, t: Tile) {
-  var rows = rows_of(t);
-  for (var i = 0u; i < ROWS; i++) { store(place(batch, query + i, head), sources, rows[i]); }
-}
-
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let query_tiles = (params.queries + ROWS - 1u) / ROWS;
-  let source_tiles = (params.sources + 16u * SG - 1u) / (16u * SG);
-  let tile = linear_group(id, count);
-  if (tile >= query_tiles * source_tiles * params.own_heads * params.batches) { return; }
-  let query = ROWS * (tile % query_tiles);
-  let source = 16u * SG * (tile / query_tiles % source_tiles) + 4u * lane;
-  let head = tile / query_tiles / source_tiles % params.own_heads;
-  let batch = tile / query_tiles / source_tiles / params.own_heads;
-  let starts = starts_of(row_of(batch, params.q_rows) * params.tokens, query, head);
-  let own = row_of(batch, params.k_rows);
-  let keys = Keys(
-    keys_of(own, clamped(source), head), keys_of(own, clamped(source + 4u * SG), head),
-    keys_of(own, clamped(source + 8u * SG), head), keys_of(own, clamped(source + 12u * SG), head),
-  );
-  var total = Wide();
-  for (var d = 0u; d < params.dim; d += K_BLOCK) {
-    var block = Wide();
-    step(&block, starts, keys, d, lane);
-    step(&block, starts, keys, d + 4u, lane);
-    step(&block, starts, keys, d + 8u, lane);
-    step(&block, starts, keys, d + 12u, lane);
-    add_wide(&total, &block);
-  }
-  store_set(batch, query, head, clamped(source), total.a);
-  store_set(batch, query, head, clamped(source + 4u * SG), total.b);
-  store_set(batch, query, head, clamped(source + 8u * SG), total.c);
-  store_set(batch, query, head, clamped(source + 12u * SG), total.d);
-}
-
-// A tile of a matrix product in registers: 16 rows times sixteen columns a lane, for workgroups of one subgroup of 4 lanes.
-// The columns of a lane are four sets of four neighbours.
-//
-// As lib/tile.wgsl, whose order of sums it has, and so the same bits; but a value that is broadcast meets sixteen columns: on
-// SwiftShader a broadcast costs as much as several multiply-adds.
-//
-// use lib/tile.wgsl
-
-struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
-
-// The rows of a tile by number, for loops that would compile slowly if they were written out.
-fn rows_of(t: Tile) -> array<vec4f, ROWS> {
-  return array<vec4f, ROWS>(
-    t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7, t.r8, t.r9, t.r10, t.r11, t.r12, t.r13, t.r14, t.r15,
-  );
-}
-
-// The weights of a lane's four sets for four neighbouring inputs, one input a column.
-struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
-
-// t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
-fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
-  add_wide_outer(t, from_0(rows), columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
-  add_wide_outer(t, from_1(rows), columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
-  add_wide_outer(t, from_2(rows), columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
-  add_wide_outer(t, from_3(rows), columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
-}
-
-// The rows' values that lane 0 .. 3 holds, for all lanes.
-fn from_0(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 0u), subgroupBroadcast(rows.b, 0u), subgroupBroadcast(rows.c, 0u), subgroupBroadcast(rows.d, 0u));
-}
-fn from_1(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 1u), subgroupBroadcast(rows.b, 1u), subgroupBroadcast(rows.c, 1u), subgroupBroadcast(rows.d, 1u));
-}
-fn from_2(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 2u), subgroupBroadcast(rows.b, 2u), subgroupBroadcast(rows.c, 2u), subgroupBroadcast(rows.d, 2u));
-}
-fn from_3(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 3u), subgroupBroadcast(rows.b, 3u), subgroupBroadcast(rows.c, 3u), subgroupBroadcast(rows.d, 3u));
-}
-
-fn add_wide_outer(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  add_outer(&(*t).a, rows, a);
-  add_outer(&(*t).b, rows, b);
-  add_outer(&(*t).c, rows, c);
-  add_outer(&(*t).d, rows, d);
-}
-
-fn add_outer(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
-}
-
-fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
-  add_block(&(*total).a, &(*block).a);
-  add_block(&(*total).b, &(*block).b);
-  add_block(&(*total).c, &(*block).c);
-  add_block(&(*total).d, &(*block).d);
-}
-
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
-//
-// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
-// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
-// these cost more than the arithmetic.
-//
-// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
-// accumulators between registers and memory.
-//
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
-// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
-
-const ROWS = 16u;
-const K_BLOCK = 16u;
-
-// One value of each row.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
-
-// Where each row starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
-
-struct Tile {
-  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
-  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
-  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
-  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
-}
-
-// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
-fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
-}
-fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
-}
-fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
-}
-fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
-}
-fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
-}
-fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
-}
-fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
-}
-fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
-}
-
-fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
-  (*total).r0 += (*block).r0;
-  (*total).r1 += (*block).r1;
-  (*total).r2 += (*block).r2;
-  (*total).r3 += (*block).r3;
-  (*total).r4 += (*block).r4;
-  (*total).r5 += (*block).r5;
-  (*total).r6 += (*block).r6;
-  (*total).r7 += (*block).r7;
-  (*total).r8 += (*block).r8;
-  (*total).r9 += (*block).r9;
-  (*total).r10 += (*block).r10;
-  (*total).r11 += (*block).r11;
-  (*total).r12 += (*block).r12;
-  (*total).r13 += (*block).r13;
-  (*total).r14 += (*block).r14;
-  (*total).r15 += (*block).r15;
-}
-
-// The queries of attention scores in tiles (tile.wgsl, wide-tile.wgsl).
-//
-// use lib/scores-frame.wgsl
-// use lib/query-starts.wgsl
-
-// A lane's element of each query. Beyond the head's end the queries are zero.
-fn rows_at(starts: Starts, d: u32) -> Rows {
-  let mine = within(d);
-  let rows = Rows(
-    vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
-    vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
-    vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
-    vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
-  );
-  if (!RAGGED) { return rows; }
-  let inside = select(0.0, 1.0, d < params.dim);
-  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
-}
-
-// What the attention scores of tier D share: parameters and bindings, where queries
-// and keys start, how keys are read and scores stored. y has \`own_heads\` of all heads, from first_head on.
-// RAGGED: the last block of a head's elements is cut off.
-//
-// use lib/memory.wgsl
-
-override SG: u32;
-override RAGGED: bool;
-
-struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
-fn start(first: u32, query: u32, head: u32) -> u32 {
-  return ((first + min(query, params.queries - 1u)) * params.heads + params.first_head + head) * params.dim;
-}
-
-// An element that there is; nothing is compared where blocks fill a head exactly.
-fn within(d: u32) -> u32 {
-  if (!RAGGED) { return d; }
-  return min(d, params.dim - 1u);
-}
-
-// Four neighbouring sources; the last one stands for those beyond it.
-fn clamped(source: u32) -> vec4u {
-  return min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
-}
-
-// Where the keys of sources start.
-fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
-  let head = params.first_head + own_head;
-  return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
-}
-
-// Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
-fn four(at: vec4u, d: u32) -> mat4x4f {
-  let e = vec4u(within(d)) + at;
-  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
-}
-
-// A query's token, and where its scores start. Beyond the last query stands the last.
-struct Place { token: u32, at: u32, }
-
-fn place(batch: u32, query: u32, head: u32) -> Place {
-  let flat = batch * params.tokens + min(query, params.queries - 1u);
-  let row = flat / params.tokens;
-  let token = flat - row * params.tokens;
-  return Place(token, ((row * params.own_heads + head) * params.tokens + token) * params.sources);
-}
-
-// Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes
-// what it is.
-fn store(p: Place, sources: vec4u, dots: vec4f) {
-  let at = vec4u(p.at) + sources;
-  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(p.token + params.sources));
-  let value = select(dots * params.scale, vec4f(params.minus_infinity), hidden);
-  y[at.x] = value.x;
-  y[at.y] = value.y;
-  y[at.z] = value.z;
-  y[at.w] = value.w;
-}
-
-// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
-//
-// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
-// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
-
-fn memory_of(row: u32, source: u32, head: u32) -> u32 {
-  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
-  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
-}
-
-// Where the sixteen queries of an attention tile start (tile.wgsl, wide-tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
+// Where the sixteen queries of an attention tile start (tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
 // one does.
 
 fn starts_of(first: u32, query: u32, head: u32) -> Starts {
@@ -4086,6 +3628,488 @@ fn row_of(row: u32, rows: u32) -> u32 {
   },
 };
 
+/** shaders/matmul-panel-half.wgsl */
+export const matmulPanelHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
+  name: "matmul-panel-half",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float16
+//
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
+//
+// One workgroup is one subgroup and makes 64 rows times 16 SG columns (lib/panel.wgsl).
+//
+// use lib/matmul-panel.wgsl
+// use lib/rows-half.wgsl
+
+fn weights_at(place: vec2u, k: u32) -> Weights {
+  let near = eight(place, k);
+  let far = eight(place, k + 8u);
+  return Weights(near.near, near.far, far.near, far.far);
+}
+
+// The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
+// \`weights_at\`, the weights of four neighbouring outputs for 16 inputs.
+//
+// use lib/panel.wgsl
+// use lib/matmul-frame.wgsl
+// use lib/grid.wgsl
+
+// Where the weights of a lane's four sets of outputs lie.
+struct Places { a: vec2u, b: vec2u, c: vec2u, d: vec2u, }
+
+fn block_at(at: Places, k: u32) -> Block {
+  return Block(weights_at(at.a, k), weights_at(at.b, k), weights_at(at.c, k), weights_at(at.d, k));
+}
+
+// A lane's values of a row for 16 inputs from k on. Beyond the last input they are zero.
+fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
+  let at = vec4u(k + lane) + vec4u(0u, 4u, 8u, 12u);
+  let row = vec4f(x[start + within(at.x)], x[start + within(at.y)], x[start + within(at.z)], x[start + within(at.w)]);
+  if (!RAGGED) { return row; }
+  return row * select(vec4f(), vec4f(1.0), at < vec4u(params.k));
+}
+
+fn store_set(row: u32, own: u32, value: vec4f) {
+  if (4u * own < params.n) { store(row, 4u * own, value + bias_of(4u * own)); }
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + 4u * SG - 1u) / (4u * SG))) { return; }
+  let first = PANEL_ROWS * (tile % row_tiles);
+  let rows = min(PANEL_ROWS, params.vectors - first);
+  let own = tile / row_tiles * 4u * SG + lane;
+  let places = Places(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
+  var totals = array<Sums, PANEL_ROWS>();
+  for (var k = 0u; k < params.k; k += PANEL) {
+    let w0 = block_at(places, k);
+    let w1 = block_at(places, k + 16u);
+    let w2 = block_at(places, k + 32u);
+    let w3 = block_at(places, k + 48u);
+    for (var i = 0u; i < rows; i++) {
+      let at = start(first + i);
+      var total = totals[i];
+      add_block(&total, row_at(at, k, lane), w0);
+      add_block(&total, row_at(at, k + 16u, lane), w1);
+      add_block(&total, row_at(at, k + 32u, lane), w2);
+      add_block(&total, row_at(at, k + 48u, lane), w3);
+      totals[i] = total;
+    }
+  }
+  for (var i = 0u; i < rows; i++) {
+    let total = totals[i];
+    store_set(first + i, own, total.a);
+    store_set(first + i, own + SG, total.b);
+    store_set(first + i, own + 2u * SG, total.c);
+    store_set(first + i, own + 3u * SG, total.d);
+  }
+}
+
+// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
+// 64 inputs times sixteen columns a lane. The columns of a lane are four sets, a to d, of four neighbours.
+//
+// The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
+// from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
+// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+
+const PANEL = 64u;
+const PANEL_ROWS = 64u;
+
+// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
+struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
+
+// The weights of a lane's columns for 16 inputs.
+struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
+
+// A row's sums at a lane's columns.
+struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+// total += row x block: a lane holds the row's values for inputs lane, 4 + lane, 8 + lane and 12 + lane.
+fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
+  var t = Sums();
+  add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
+  add_inputs(&t, row.y, w.a.q, w.b.q, w.c.q, w.d.q);
+  add_inputs(&t, row.z, w.a.r, w.b.r, w.c.r, w.d.r);
+  add_inputs(&t, row.w, w.a.s, w.b.s, w.c.s, w.d.s);
+  (*total).a += t.a;
+  (*total).b += t.b;
+  (*total).c += t.c;
+  (*total).d += t.d;
+}
+
+// Four inputs, of which each lane holds the row's value for one.
+fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
+  add_input(t, subgroupBroadcast(mine, 0u), a[0], b[0], c[0], d[0]);
+  add_input(t, subgroupBroadcast(mine, 1u), a[1], b[1], c[1], d[1]);
+  add_input(t, subgroupBroadcast(mine, 2u), a[2], b[2], c[2], d[2]);
+  add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
+}
+
+// The weights stand first: SwiftShader's compiler moves the first factor to and from memory, were it in a register or not.
+fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  (*t).a = fma(a, vec4f(value), (*t).a);
+  (*t).b = fma(b, vec4f(value), (*t).b);
+  (*t).c = fma(c, vec4f(value), (*t).c);
+  (*t).d = fma(d, vec4f(value), (*t).d);
+}
+
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
+}
+
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(output: u32) -> vec4f {
+  if (params.has_bias == 0u) { return vec4f(); }
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = output_at(row, first);
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
+// Weights in float16, eight neighbouring inputs of an output to a texel, two to a word. Beyond the last input they meet a zero.
+//
+// use lib/weight-rows.wgsl
+// use lib/half.wgsl
+
+const TEXEL_INPUTS = 8u;
+
+fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
+
+// The weights of four outputs for eight inputs, one input a column.
+struct Eight { near: mat4x4f, far: mat4x4f, }
+
+// Of two words of each output: four inputs.
+fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
+  return transpose(mat4x4f(
+    vec4f(open_half(a.x), open_half(a.y)), vec4f(open_half(b.x), open_half(b.y)),
+    vec4f(open_half(c.x), open_half(c.y)), vec4f(open_half(d.x), open_half(d.y)),
+  ));
+}
+
+fn eight(place: vec2u, k: u32) -> Eight {
+  let at = texel_at(place, k);
+  let a = inputs(at, 0u);
+  let b = inputs(at, 1u);
+  let c = inputs(at, 2u);
+  let d = inputs(at, 3u);
+  return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
+}
+
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
+
+// The first texel of a lane's first output; its other three outputs lie below it.
+fn place_of(texel: u32) -> vec2u {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
+  return vec2u(first / height * row_texels, first % height);
+}
+
+// The texel with input k of the first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+`,
+  },
+};
+
+/** shaders/matmul-panel.wgsl */
+export const matmulPanel: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
+  name: "matmul-panel",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float32
+//
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
+//
+// One workgroup is one subgroup and makes 64 rows times 16 SG columns (lib/panel.wgsl).
+//
+// use lib/matmul-panel.wgsl
+// use lib/rows-float.wgsl
+
+fn weights_at(place: vec2u, k: u32) -> Weights {
+  return Weights(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
+}
+
+// The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
+// \`weights_at\`, the weights of four neighbouring outputs for 16 inputs.
+//
+// use lib/panel.wgsl
+// use lib/matmul-frame.wgsl
+// use lib/grid.wgsl
+
+// Where the weights of a lane's four sets of outputs lie.
+struct Places { a: vec2u, b: vec2u, c: vec2u, d: vec2u, }
+
+fn block_at(at: Places, k: u32) -> Block {
+  return Block(weights_at(at.a, k), weights_at(at.b, k), weights_at(at.c, k), weights_at(at.d, k));
+}
+
+// A lane's values of a row for 16 inputs from k on. Beyond the last input they are zero.
+fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
+  let at = vec4u(k + lane) + vec4u(0u, 4u, 8u, 12u);
+  let row = vec4f(x[start + within(at.x)], x[start + within(at.y)], x[start + within(at.z)], x[start + within(at.w)]);
+  if (!RAGGED) { return row; }
+  return row * select(vec4f(), vec4f(1.0), at < vec4u(params.k));
+}
+
+fn store_set(row: u32, own: u32, value: vec4f) {
+  if (4u * own < params.n) { store(row, 4u * own, value + bias_of(4u * own)); }
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let texels = (params.n + 3u) / 4u;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((texels + 4u * SG - 1u) / (4u * SG))) { return; }
+  let first = PANEL_ROWS * (tile % row_tiles);
+  let rows = min(PANEL_ROWS, params.vectors - first);
+  let own = tile / row_tiles * 4u * SG + lane;
+  let places = Places(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
+  var totals = array<Sums, PANEL_ROWS>();
+  for (var k = 0u; k < params.k; k += PANEL) {
+    let w0 = block_at(places, k);
+    let w1 = block_at(places, k + 16u);
+    let w2 = block_at(places, k + 32u);
+    let w3 = block_at(places, k + 48u);
+    for (var i = 0u; i < rows; i++) {
+      let at = start(first + i);
+      var total = totals[i];
+      add_block(&total, row_at(at, k, lane), w0);
+      add_block(&total, row_at(at, k + 16u, lane), w1);
+      add_block(&total, row_at(at, k + 32u, lane), w2);
+      add_block(&total, row_at(at, k + 48u, lane), w3);
+      totals[i] = total;
+    }
+  }
+  for (var i = 0u; i < rows; i++) {
+    let total = totals[i];
+    store_set(first + i, own, total.a);
+    store_set(first + i, own + SG, total.b);
+    store_set(first + i, own + 2u * SG, total.c);
+    store_set(first + i, own + 3u * SG, total.d);
+  }
+}
+
+// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
+// 64 inputs times sixteen columns a lane. The columns of a lane are four sets, a to d, of four neighbours.
+//
+// The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
+// from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
+// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+
+const PANEL = 64u;
+const PANEL_ROWS = 64u;
+
+// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
+struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
+
+// The weights of a lane's columns for 16 inputs.
+struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
+
+// A row's sums at a lane's columns.
+struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+// total += row x block: a lane holds the row's values for inputs lane, 4 + lane, 8 + lane and 12 + lane.
+fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
+  var t = Sums();
+  add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
+  add_inputs(&t, row.y, w.a.q, w.b.q, w.c.q, w.d.q);
+  add_inputs(&t, row.z, w.a.r, w.b.r, w.c.r, w.d.r);
+  add_inputs(&t, row.w, w.a.s, w.b.s, w.c.s, w.d.s);
+  (*total).a += t.a;
+  (*total).b += t.b;
+  (*total).c += t.c;
+  (*total).d += t.d;
+}
+
+// Four inputs, of which each lane holds the row's value for one.
+fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
+  add_input(t, subgroupBroadcast(mine, 0u), a[0], b[0], c[0], d[0]);
+  add_input(t, subgroupBroadcast(mine, 1u), a[1], b[1], c[1], d[1]);
+  add_input(t, subgroupBroadcast(mine, 2u), a[2], b[2], c[2], d[2]);
+  add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
+}
+
+// The weights stand first: SwiftShader's compiler moves the first factor to and from memory, were it in a register or not.
+fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  (*t).a = fma(a, vec4f(value), (*t).a);
+  (*t).b = fma(b, vec4f(value), (*t).b);
+  (*t).c = fma(c, vec4f(value), (*t).c);
+  (*t).d = fma(d, vec4f(value), (*t).d);
+}
+
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
+}
+
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(output: u32) -> vec4f {
+  if (params.has_bias == 0u) { return vec4f(); }
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = output_at(row, first);
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
+// Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
+//
+// use lib/weight-rows.wgsl
+
+const TEXEL_INPUTS = 4u;
+
+fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
+
+// The weights of four outputs for four inputs, one input a column.
+fn four(place: vec2u, k: u32) -> mat4x4f {
+  let at = texel_at(place, k);
+  return transpose(mat4x4f(inputs(at, 0u), inputs(at, 1u), inputs(at, 2u), inputs(at, 3u)));
+}
+
+// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
+// A matrix of more rows than a texture is high goes on to the right.
+//
+// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
+
+// The first texel of a lane's first output; its other three outputs lie below it.
+fn place_of(texel: u32) -> vec2u {
+  let height = textureDimensions(weight).y;
+  let first = 4u * texel;
+  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
+  return vec2u(first / height * row_texels, first % height);
+}
+
+// The texel with input k of the first output.
+fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
+`,
+  },
+};
+
 /** shaders/matmul-strips-half.wgsl */
 export const matmulStripsHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-strips-half",
@@ -4320,7 +4344,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -4706,7 +4730,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -5079,7 +5103,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -5457,7 +5481,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(row + 15u, first, total.r15 + b);
 }
 
-// The rows of a matrix product in tiles (tile.wgsl, wide-tile.wgsl).
+// The rows of a matrix product in tiles (tile.wgsl).
 //
 // use lib/matmul-frame.wgsl
 
@@ -5484,7 +5508,7 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -5886,7 +5910,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(row + 15u, first, total.r15 + b);
 }
 
-// The rows of a matrix product in tiles (tile.wgsl, wide-tile.wgsl).
+// The rows of a matrix product in tiles (tile.wgsl).
 //
 // use lib/matmul-frame.wgsl
 
@@ -5913,7 +5937,7 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -6331,7 +6355,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(row + 15u, first, total.r15 + b);
 }
 
-// The rows of a matrix product in tiles (tile.wgsl, wide-tile.wgsl).
+// The rows of a matrix product in tiles (tile.wgsl).
 //
 // use lib/matmul-frame.wgsl
 
@@ -6358,7 +6382,7 @@ fn rows_at(starts: Starts, k: u32) -> Rows {
   return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -6678,7 +6702,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -6738,954 +6762,6 @@ fn weights(place: vec2u, k: u32) -> Weights {
 }
 
 fn prepare(lane: u32) {}
-
-// Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
-//
-// use lib/weight-rows.wgsl
-
-const TEXEL_INPUTS = 4u;
-
-fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
-
-// The weights of four outputs for four inputs, one input a column.
-fn four(place: vec2u, k: u32) -> mat4x4f {
-  let at = texel_at(place, k);
-  return transpose(mat4x4f(inputs(at, 0u), inputs(at, 1u), inputs(at, 2u), inputs(at, 3u)));
-}
-
-// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
-// A matrix of more rows than a texture is high goes on to the right.
-//
-// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
-
-// The first texel of a lane's first output; its other three outputs lie below it.
-fn place_of(texel: u32) -> vec2u {
-  let height = textureDimensions(weight).y;
-  let first = 4u * texel;
-  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
-  return vec2u(first / height * row_texels, first % height);
-}
-
-// The texel with input k of the first output.
-fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
-`,
-  },
-};
-
-/** shaders/matmul-wide-half.wgsl */
-export const matmulWideHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
-  name: "matmul-wide-half",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
-  code: {
-    plain: `enable subgroups;
-requires immediate_address_space;
-// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float16
-//
-//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
-//
-// One workgroup is one subgroup and makes 16 rows times 16 SG columns (lib/wide-tile.wgsl).
-//
-// use lib/wide-tile.wgsl
-// use lib/matmul-wide.wgsl
-// use lib/rows-half.wgsl
-// use lib/grid.wgsl
-
-// Eight inputs from k on.
-fn two_steps(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, lane: u32) {
-  let a = eight(at.a, k);
-  let b = eight(at.b, k);
-  let c = eight(at.c, k);
-  let d = eight(at.d, k);
-  multiply_add(block, rows_at(starts, k + lane), WideColumns(a.near, b.near, c.near, d.near));
-  multiply_add(block, rows_at(starts, k + 4u + lane), WideColumns(a.far, b.far, c.far, d.far));
-}
-
-fn add_inputs(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, lane: u32) {
-  two_steps(block, starts, at, k, lane);
-  two_steps(block, starts, at, k + 8u, lane);
-}
-
-// A tile of a matrix product in registers: 16 rows times sixteen columns a lane, for workgroups of one subgroup of 4 lanes.
-// The columns of a lane are four sets of four neighbours.
-//
-// As lib/tile.wgsl, whose order of sums it has, and so the same bits; but a value that is broadcast meets sixteen columns: on
-// SwiftShader a broadcast costs as much as several multiply-adds.
-//
-// use lib/tile.wgsl
-
-struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
-
-// The rows of a tile by number, for loops that would compile slowly if they were written out.
-fn rows_of(t: Tile) -> array<vec4f, ROWS> {
-  return array<vec4f, ROWS>(
-    t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7, t.r8, t.r9, t.r10, t.r11, t.r12, t.r13, t.r14, t.r15,
-  );
-}
-
-// The weights of a lane's four sets for four neighbouring inputs, one input a column.
-struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
-
-// t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
-fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
-  add_wide_outer(t, from_0(rows), columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
-  add_wide_outer(t, from_1(rows), columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
-  add_wide_outer(t, from_2(rows), columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
-  add_wide_outer(t, from_3(rows), columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
-}
-
-// The rows' values that lane 0 .. 3 holds, for all lanes.
-fn from_0(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 0u), subgroupBroadcast(rows.b, 0u), subgroupBroadcast(rows.c, 0u), subgroupBroadcast(rows.d, 0u));
-}
-fn from_1(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 1u), subgroupBroadcast(rows.b, 1u), subgroupBroadcast(rows.c, 1u), subgroupBroadcast(rows.d, 1u));
-}
-fn from_2(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 2u), subgroupBroadcast(rows.b, 2u), subgroupBroadcast(rows.c, 2u), subgroupBroadcast(rows.d, 2u));
-}
-fn from_3(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 3u), subgroupBroadcast(rows.b, 3u), subgroupBroadcast(rows.c, 3u), subgroupBroadcast(rows.d, 3u));
-}
-
-fn add_wide_outer(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  add_outer(&(*t).a, rows, a);
-  add_outer(&(*t).b, rows, b);
-  add_outer(&(*t).c, rows, c);
-  add_outer(&(*t).d, rows, d);
-}
-
-fn add_outer(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
-}
-
-fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
-  add_block(&(*total).a, &(*block).a);
-  add_block(&(*total).b, &(*block).b);
-  add_block(&(*total).c, &(*block).c);
-  add_block(&(*total).d, &(*block).d);
-}
-
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
-//
-// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
-// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
-// these cost more than the arithmetic.
-//
-// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
-// accumulators between registers and memory.
-//
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
-// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
-
-const ROWS = 16u;
-const K_BLOCK = 16u;
-
-// One value of each row.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
-
-// Where each row starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
-
-struct Tile {
-  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
-  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
-  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
-  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
-}
-
-// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
-fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
-}
-fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
-}
-fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
-}
-fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
-}
-fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
-}
-fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
-}
-fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
-}
-fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
-}
-
-fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
-  (*total).r0 += (*block).r0;
-  (*total).r1 += (*block).r1;
-  (*total).r2 += (*block).r2;
-  (*total).r3 += (*block).r3;
-  (*total).r4 += (*block).r4;
-  (*total).r5 += (*block).r5;
-  (*total).r6 += (*block).r6;
-  (*total).r7 += (*block).r7;
-  (*total).r8 += (*block).r8;
-  (*total).r9 += (*block).r9;
-  (*total).r10 += (*block).r10;
-  (*total).r11 += (*block).r11;
-  (*total).r12 += (*block).r12;
-  (*total).r13 += (*block).r13;
-  (*total).r14 += (*block).r14;
-  (*total).r15 += (*block).r15;
-}
-
-// The frame of a matrix product in wide tiles (wide-tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings \`place_of\`, where the weights of four neighbouring outputs lie, and \`add_inputs\`, which adds a block
-// of inputs to a tile.
-//
-// use lib/matmul-rows.wgsl
-
-// Where the weights of a lane's four sets of outputs lie.
-struct Places { a: vec2u, b: vec2u, c: vec2u, d: vec2u, }
-
-fn store_set(row: u32, own: u32, t: Tile) {
-  let first = 4u * own;
-  if (first >= params.n) { return; }
-  let b = bias_of(first);
-  var rows = rows_of(t);
-  for (var i = 0u; i < ROWS; i++) { store(row + i, first, rows[i] + b); }
-}
-
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
-  let texels = (params.n + 3u) / 4u;
-  let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + 4u * SG - 1u) / (4u * SG))) { return; }
-  let row = ROWS * (tile % row_tiles);
-  let own = tile / row_tiles * 4u * SG + lane;
-  let places = Places(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
-  let starts = starts_of(row);
-  var total = Wide();
-  for (var k = 0u; k < params.k; k += K_BLOCK) {
-    var block = Wide();
-    add_inputs(&block, starts, places, k, lane);
-    add_wide(&total, &block);
-  }
-  store_set(row, own, total.a);
-  store_set(row, own + SG, total.b);
-  store_set(row, own + 2u * SG, total.c);
-  store_set(row, own + 3u * SG, total.d);
-}
-
-// The rows of a matrix product in tiles (tile.wgsl, wide-tile.wgsl).
-//
-// use lib/matmul-frame.wgsl
-
-fn starts_of(row: u32) -> Starts {
-  return Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
-}
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: Starts, k: u32) -> Rows {
-  let mine = within(k);
-  let a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (!RAGGED) { return a; }
-  let inside = select(0.0, 1.0, k < params.k);
-  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-}
-
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
-//
-// use lib/planes.wgsl
-
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (!RAGGED) { return k; }
-  return min(k, params.k - 1u);
-}
-
-// Where the weights of four neighbouring outputs lie, the last for those beyond it.
-fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
-
-// The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(output: u32) -> vec4f {
-  if (params.has_bias == 0u) { return vec4f(); }
-  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
-  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
-}
-
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = output_at(row, first);
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
-}
-
-// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
-fn output_at(row: u32, n: u32) -> u32 {
-  let plane = n / params.plane;
-  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
-}
-
-// Weights in float16, eight neighbouring inputs of an output to a texel, two to a word. Beyond the last input they meet a zero.
-//
-// use lib/weight-rows.wgsl
-// use lib/half.wgsl
-
-const TEXEL_INPUTS = 8u;
-
-fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
-
-// The weights of four outputs for eight inputs, one input a column.
-struct Eight { near: mat4x4f, far: mat4x4f, }
-
-// Of two words of each output: four inputs.
-fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
-  return transpose(mat4x4f(
-    vec4f(open_half(a.x), open_half(a.y)), vec4f(open_half(b.x), open_half(b.y)),
-    vec4f(open_half(c.x), open_half(c.y)), vec4f(open_half(d.x), open_half(d.y)),
-  ));
-}
-
-fn eight(place: vec2u, k: u32) -> Eight {
-  let at = texel_at(place, k);
-  let a = inputs(at, 0u);
-  let b = inputs(at, 1u);
-  let c = inputs(at, 2u);
-  let d = inputs(at, 3u);
-  return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
-}
-
-// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
-// A matrix of more rows than a texture is high goes on to the right.
-//
-// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
-
-// The first texel of a lane's first output; its other three outputs lie below it.
-fn place_of(texel: u32) -> vec2u {
-  let height = textureDimensions(weight).y;
-  let first = 4u * texel;
-  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
-  return vec2u(first / height * row_texels, first % height);
-}
-
-// The texel with input k of the first output.
-fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
-
-// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
-// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
-
-override HALF_FLUSHES: bool = false;
-
-fn open_half(bits: u32) -> vec2f {
-  let plain = unpack2x16float(bits);
-  if (!HALF_FLUSHES) { return plain; }
-  let h = vec2u(bits & 0xffffu, bits >> 16u);
-  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
-  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
-}
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
-`,
-  },
-};
-
-/** shaders/matmul-wide.wgsl */
-export const matmulWide: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
-  name: "matmul-wide",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
-  code: {
-    plain: `enable subgroups;
-requires immediate_address_space;
-// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float32
-//
-//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
-//
-// One workgroup is one subgroup and makes 16 rows times 16 SG columns (lib/wide-tile.wgsl).
-//
-// use lib/wide-tile.wgsl
-// use lib/matmul-wide.wgsl
-// use lib/rows-float.wgsl
-// use lib/grid.wgsl
-
-fn step(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, lane: u32) {
-  multiply_add(block, rows_at(starts, k + lane), WideColumns(four(at.a, k), four(at.b, k), four(at.c, k), four(at.d, k)));
-}
-
-fn add_inputs(block: ptr<function, Wide>, starts: Starts, at: Places, k: u32, lane: u32) {
-  step(block, starts, at, k, lane);
-  step(block, starts, at, k + 4u, lane);
-  step(block, starts, at, k + 8u, lane);
-  step(block, starts, at, k + 12u, lane);
-}
-
-// A tile of a matrix product in registers: 16 rows times sixteen columns a lane, for workgroups of one subgroup of 4 lanes.
-// The columns of a lane are four sets of four neighbours.
-//
-// As lib/tile.wgsl, whose order of sums it has, and so the same bits; but a value that is broadcast meets sixteen columns: on
-// SwiftShader a broadcast costs as much as several multiply-adds.
-//
-// use lib/tile.wgsl
-
-struct Wide { a: Tile, b: Tile, c: Tile, d: Tile, }
-
-// The rows of a tile by number, for loops that would compile slowly if they were written out.
-fn rows_of(t: Tile) -> array<vec4f, ROWS> {
-  return array<vec4f, ROWS>(
-    t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7, t.r8, t.r9, t.r10, t.r11, t.r12, t.r13, t.r14, t.r15,
-  );
-}
-
-// The weights of a lane's four sets for four neighbouring inputs, one input a column.
-struct WideColumns { a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f, }
-
-// t += rows x columns for four neighbouring inputs: a lane holds the rows' values for its own.
-fn multiply_add(t: ptr<function, Wide>, rows: Rows, columns: WideColumns) {
-  add_wide_outer(t, from_0(rows), columns.a[0], columns.b[0], columns.c[0], columns.d[0]);
-  add_wide_outer(t, from_1(rows), columns.a[1], columns.b[1], columns.c[1], columns.d[1]);
-  add_wide_outer(t, from_2(rows), columns.a[2], columns.b[2], columns.c[2], columns.d[2]);
-  add_wide_outer(t, from_3(rows), columns.a[3], columns.b[3], columns.c[3], columns.d[3]);
-}
-
-// The rows' values that lane 0 .. 3 holds, for all lanes.
-fn from_0(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 0u), subgroupBroadcast(rows.b, 0u), subgroupBroadcast(rows.c, 0u), subgroupBroadcast(rows.d, 0u));
-}
-fn from_1(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 1u), subgroupBroadcast(rows.b, 1u), subgroupBroadcast(rows.c, 1u), subgroupBroadcast(rows.d, 1u));
-}
-fn from_2(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 2u), subgroupBroadcast(rows.b, 2u), subgroupBroadcast(rows.c, 2u), subgroupBroadcast(rows.d, 2u));
-}
-fn from_3(rows: Rows) -> Rows {
-  return Rows(subgroupBroadcast(rows.a, 3u), subgroupBroadcast(rows.b, 3u), subgroupBroadcast(rows.c, 3u), subgroupBroadcast(rows.d, 3u));
-}
-
-fn add_wide_outer(t: ptr<function, Wide>, rows: Rows, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
-  add_outer(&(*t).a, rows, a);
-  add_outer(&(*t).b, rows, b);
-  add_outer(&(*t).c, rows, c);
-  add_outer(&(*t).d, rows, d);
-}
-
-fn add_outer(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(rows.a.x), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(rows.a.y), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(rows.a.z), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(rows.a.w), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(rows.b.x), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(rows.b.y), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(rows.b.z), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(rows.b.w), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(rows.c.x), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(rows.c.y), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(rows.c.z), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(rows.c.w), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(rows.d.x), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(rows.d.y), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(rows.d.z), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(rows.d.w), columns, (*t).r15);
-}
-
-fn add_wide(total: ptr<function, Wide>, block: ptr<function, Wide>) {
-  add_block(&(*total).a, &(*block).a);
-  add_block(&(*total).b, &(*block).b);
-  add_block(&(*total).c, &(*block).c);
-  add_block(&(*total).d, &(*block).d);
-}
-
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
-//
-// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
-// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
-// these cost more than the arithmetic.
-//
-// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
-// accumulators between registers and memory.
-//
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
-// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
-
-const ROWS = 16u;
-const K_BLOCK = 16u;
-
-// One value of each row.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
-
-// Where each row starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
-
-struct Tile {
-  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
-  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
-  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
-  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
-}
-
-// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
-fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
-}
-fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
-}
-fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
-}
-fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
-}
-fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
-}
-fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
-}
-fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
-}
-fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
-}
-
-fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
-  (*total).r0 += (*block).r0;
-  (*total).r1 += (*block).r1;
-  (*total).r2 += (*block).r2;
-  (*total).r3 += (*block).r3;
-  (*total).r4 += (*block).r4;
-  (*total).r5 += (*block).r5;
-  (*total).r6 += (*block).r6;
-  (*total).r7 += (*block).r7;
-  (*total).r8 += (*block).r8;
-  (*total).r9 += (*block).r9;
-  (*total).r10 += (*block).r10;
-  (*total).r11 += (*block).r11;
-  (*total).r12 += (*block).r12;
-  (*total).r13 += (*block).r13;
-  (*total).r14 += (*block).r14;
-  (*total).r15 += (*block).r15;
-}
-
-// The frame of a matrix product in wide tiles (wide-tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings \`place_of\`, where the weights of four neighbouring outputs lie, and \`add_inputs\`, which adds a block
-// of inputs to a tile.
-//
-// use lib/matmul-rows.wgsl
-
-// Where the weights of a lane's four sets of outputs lie.
-struct Places { a: vec2u, b: vec2u, c: vec2u, d: vec2u, }
-
-fn store_set(row: u32, own: u32, t: Tile) {
-  let first = 4u * own;
-  if (first >= params.n) { return; }
-  let b = bias_of(first);
-  var rows = rows_of(t);
-  for (var i = 0u; i < ROWS; i++) { store(row + i, first, rows[i] + b); }
-}
-
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
-  let texels = (params.n + 3u) / 4u;
-  let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + 4u * SG - 1u) / (4u * SG))) { return; }
-  let row = ROWS * (tile % row_tiles);
-  let own = tile / row_tiles * 4u * SG + lane;
-  let places = Places(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
-  let starts = starts_of(row);
-  var total = Wide();
-  for (var k = 0u; k < params.k; k += K_BLOCK) {
-    var block = Wide();
-    add_inputs(&block, starts, places, k, lane);
-    add_wide(&total, &block);
-  }
-  store_set(row, own, total.a);
-  store_set(row, own + SG, total.b);
-  store_set(row, own + 2u * SG, total.c);
-  store_set(row, own + 3u * SG, total.d);
-}
-
-// The rows of a matrix product in tiles (tile.wgsl, wide-tile.wgsl).
-//
-// use lib/matmul-frame.wgsl
-
-fn starts_of(row: u32) -> Starts {
-  return Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
-}
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: Starts, k: u32) -> Rows {
-  let mine = within(k);
-  let a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (!RAGGED) { return a; }
-  let inside = select(0.0, 1.0, k < params.k);
-  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-}
-
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-wide.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
-//
-// use lib/planes.wgsl
-
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (!RAGGED) { return k; }
-  return min(k, params.k - 1u);
-}
-
-// Where the weights of four neighbouring outputs lie, the last for those beyond it.
-fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
-
-// The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(output: u32) -> vec4f {
-  if (params.has_bias == 0u) { return vec4f(); }
-  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
-  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
-}
-
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = output_at(row, first);
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
-}
-
-// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
-fn output_at(row: u32, n: u32) -> u32 {
-  let plane = n / params.plane;
-  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
-}
 
 // Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
 //

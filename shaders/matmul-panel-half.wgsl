@@ -1,0 +1,14 @@
+// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float16
+//
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
+//
+// One workgroup is one subgroup and makes 64 rows times 16 SG columns (lib/panel.wgsl).
+//
+// use lib/matmul-panel.wgsl
+// use lib/rows-half.wgsl
+
+fn weights_at(place: vec2u, k: u32) -> Weights {
+  let near = eight(place, k);
+  let far = eight(place, k + 8u);
+  return Weights(near.near, near.far, far.near, far.far);
+}

@@ -1,0 +1,12 @@
+// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float32
+//
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
+//
+// One workgroup is one subgroup and makes 64 rows times 16 SG columns (lib/panel.wgsl).
+//
+// use lib/matmul-panel.wgsl
+// use lib/rows-float.wgsl
+
+fn weights_at(place: vec2u, k: u32) -> Weights {
+  return Weights(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
+}
