@@ -1,4 +1,4 @@
-// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float16
+// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in float16
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
@@ -7,7 +7,7 @@
 // use lib/matmul-panel.wgsl
 // use lib/rows-half.wgsl
 
-fn weights_at(place: vec2u, k: u32) -> Weights {
+fn weights_in(place: vec2u, k: u32) -> Weights {
   let near = eight(place, k);
   let far = eight(place, k + 8u);
   return Weights(near.near, near.far, far.near, far.far);

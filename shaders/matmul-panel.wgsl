@@ -1,4 +1,4 @@
-// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float32
+// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in float32
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
@@ -7,6 +7,6 @@
 // use lib/matmul-panel.wgsl
 // use lib/rows-float.wgsl
 
-fn weights_at(place: vec2u, k: u32) -> Weights {
+fn weights_in(place: vec2u, k: u32) -> Weights {
   return Weights(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
 }

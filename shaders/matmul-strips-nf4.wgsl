@@ -30,22 +30,8 @@ fn weights(place: vec2u, k: u32) -> Weights {
   let scale = scales(place, k);
   let near = code_texel(place, k);
   let far = code_texel(place, k + 8u);
-  return Weights(
-    columns(near >> vec4u(0u), place, k + 0u, scale),
-    columns(near >> vec4u(4u), place, k + 1u, scale),
-    columns(near >> vec4u(8u), place, k + 2u, scale),
-    columns(near >> vec4u(12u), place, k + 3u, scale),
-    columns(near >> vec4u(16u), place, k + 4u, scale),
-    columns(near >> vec4u(20u), place, k + 5u, scale),
-    columns(near >> vec4u(24u), place, k + 6u, scale),
-    columns(near >> vec4u(28u), place, k + 7u, scale),
-    columns(far >> vec4u(0u), place, k + 8u, scale),
-    columns(far >> vec4u(4u), place, k + 9u, scale),
-    columns(far >> vec4u(8u), place, k + 10u, scale),
-    columns(far >> vec4u(12u), place, k + 11u, scale),
-    columns(far >> vec4u(16u), place, k + 12u, scale),
-    columns(far >> vec4u(20u), place, k + 13u, scale),
-    columns(far >> vec4u(24u), place, k + 14u, scale),
-    columns(far >> vec4u(28u), place, k + 15u, scale),
+  return weights_of(
+    four(near, place, k, scale), four(near >> vec4u(16u), place, k + 4u, scale),
+    four(far, place, k + 8u, scale), four(far >> vec4u(16u), place, k + 12u, scale),
   );
 }

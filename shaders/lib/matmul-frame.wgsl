@@ -1,4 +1,4 @@
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from `first` on are made, which is a multiple of 4 as the plane is.
 //

@@ -32,3 +32,11 @@ fn columns(codes: vec4u, place: vec2u, k: u32, block: vec4f) -> vec4f {
   if (!RAGGED) { return levels * block; }
   return levels * scales(place, k);
 }
+
+// Four inputs from k on, one a column, whose codes are the lowest bits up.
+fn four(codes: vec4u, place: vec2u, k: u32, block: vec4f) -> mat4x4f {
+  return mat4x4f(
+    columns(codes, place, k, block), columns(codes >> vec4u(4u), place, k + 1u, block),
+    columns(codes >> vec4u(8u), place, k + 2u, block), columns(codes >> vec4u(12u), place, k + 3u, block),
+  );
+}

@@ -1,13 +1,19 @@
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// 64 inputs times sixteen columns a lane. The columns of a lane are four sets, a to d, of four neighbours.
+// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums have the order of lib/tile.wgsl, and so the same bits.
+// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+//
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
+// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
+// 8 + lane and 12 + lane.
 
-const PANEL = 64u;
+override BLOCKS: u32; // 1 to 4
+override SETS: u32; // 1, 2 or 4
+
 const PANEL_ROWS = 64u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
@@ -19,7 +25,40 @@ struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
-// total += row x block: a lane holds the row's values for inputs lane, 4 + lane, 8 + lane and 12 + lane.
+fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+fn block_at(at: Lane, k: u32) -> Block {
+  var w = Block();
+  w.a = weights_at(at, 0u, k);
+  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  if (SETS > 2u) {
+    w.c = weights_at(at, 2u, k);
+    w.d = weights_at(at, 3u, k);
+  }
+  return w;
+}
+
+fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
+  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+    let w0 = block_at(at, k);
+    var w1 = Block();
+    var w2 = Block();
+    var w3 = Block();
+    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
+    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
+    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    for (var i = 0u; i < rows; i++) {
+      let start = start_of(at, i);
+      var total = (*totals)[i];
+      add_block(&total, row_at(start, k, at.lane), w0);
+      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
+      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
+      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      (*totals)[i] = total;
+    }
+  }
+}
+
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
   var t = Sums();
   add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
@@ -40,10 +79,12 @@ fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4
   add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
 }
 
-// The weights stand first: SwiftShader's compiler moves the first factor to and from memory, were it in a register or not.
+// The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
 fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
   (*t).a = fma(a, vec4f(value), (*t).a);
-  (*t).b = fma(b, vec4f(value), (*t).b);
-  (*t).c = fma(c, vec4f(value), (*t).c);
-  (*t).d = fma(d, vec4f(value), (*t).d);
+  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  if (SETS > 2u) {
+    (*t).c = fma(c, vec4f(value), (*t).c);
+    (*t).d = fma(d, vec4f(value), (*t).d);
+  }
 }

@@ -1,4 +1,5 @@
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one
+// subgroup of 8 lanes.
 //
 // Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
 // every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters

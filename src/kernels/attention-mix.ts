@@ -1,8 +1,8 @@
 import { batching, type Heads, headGroup, type Past, type Sources, withPast } from "./attention-scores.ts";
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { attentionForm, groupsOf, tileSize, tilesOf } from "./group.ts";
-import { attentionMixPanel, attentionMixStrips, attentionMixSubgroup, attentionMix as shader } from "./shaders.gen.ts";
+import { attentionForm, groupsOf, hasPanels, panelFor, type TileSize, tileSize, tilesOf } from "./group.ts";
+import { attentionMixPanel, attentionMixStrips, attentionMixTile, attentionMix as shader } from "./shaders.gen.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
 /**
@@ -36,14 +36,19 @@ export function mixInto(gpu: Gpu, z: Tensor, probs: Tensor, values: Sources, own
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(probs), values.rows, tokens);
-    const form = attentionForm(gpu, dim, dim);
-    const tiles = tilesOf(tileSize(gpu, form), queries, dim) * own.count * batches;
-    const some = { first_head: own.first, own_heads: own.count };
-    gpu.run(kernels[form], { SG }, bindings, { ...params, ...some, batches, queries }, tiles);
+    const some = { ...params, first_head: own.first, own_heads: own.count, batches, queries };
+    const groups = (tile: TileSize) => tilesOf(tile, queries, dim) * own.count * batches;
+    if (hasPanels(gpu)) {
+      const { overrides, tile } = panelFor(1, dim);
+      gpu.run(attentionMixPanel, { SG, ...overrides }, bindings, some, groups(tile));
+    } else {
+      const form = attentionForm(dim, dim);
+      gpu.run(kernels[form], { SG }, bindings, some, groups(tileSize(form)));
+    }
   } else {
     const elements = size(z.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));
   }
 }
 
-const kernels = { strips: attentionMixStrips, panel: attentionMixPanel, subgroup: attentionMixSubgroup };
+const kernels = { strips: attentionMixStrips, tile: attentionMixTile };

@@ -1,10 +1,10 @@
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { attentionForm, groupsOf, inputsOf, tileSize, tilesOf } from "./group.ts";
+import { attentionForm, groupsOf, hasPanels, K_BLOCK, panelFor, type TileSize, tileSize, tilesOf } from "./group.ts";
 import {
   attentionScoresPanel,
   attentionScoresStrips,
-  attentionScoresSubgroup,
+  attentionScoresTile,
   attentionScores as shader,
 } from "./shaders.gen.ts";
 import { splice } from "./splice.ts";
@@ -45,16 +45,16 @@ export function scoresOf(gpu: Gpu, label: string, q: Tensor, keys: Sources, caus
   if (gpu.info.tier === "D") {
     const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(q), keys.rows, tokens);
-    const form = attentionForm(gpu, sources, dim);
-    const tiles = tilesOf(tileSize(gpu, form), queries, sources) * heads.count * batches;
-    const own = { first_head: heads.first, own_heads: heads.count };
-    gpu.run(
-      kernels[form],
-      { SG, RAGGED: dim % inputsOf(form) !== 0 },
-      bindings,
-      { ...params, ...own, batches, queries },
-      tiles,
-    );
+    const some = { ...params, first_head: heads.first, own_heads: heads.count, batches, queries };
+    const groups = (tile: TileSize) => tilesOf(tile, queries, sources) * heads.count * batches;
+    const overrides = { SG, RAGGED: dim % K_BLOCK !== 0 };
+    if (hasPanels(gpu)) {
+      const panel = panelFor(1, sources);
+      gpu.run(attentionScoresPanel, { ...overrides, ...panel.overrides }, bindings, some, groups(panel.tile));
+    } else {
+      const form = attentionForm(sources, dim);
+      gpu.run(kernels[form], overrides, bindings, some, groups(tileSize(form)));
+    }
   } else {
     const elements = size(y.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));
@@ -64,7 +64,7 @@ export function scoresOf(gpu: Gpu, label: string, q: Tensor, keys: Sources, caus
 
 export const scaleOf = (dim: number): number => 1 / Math.sqrt(dim);
 
-const kernels = { strips: attentionScoresStrips, panel: attentionScoresPanel, subgroup: attentionScoresSubgroup };
+const kernels = { strips: attentionScoresStrips, tile: attentionScoresTile };
 
 /** Rows that share their memory (keys, values) are one batch of rows × tokens queries; others are a batch each. */
 export function batching(queryRows: number, memoryRows: number, tokens: number): { batches: number; queries: number } {

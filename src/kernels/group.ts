@@ -12,35 +12,36 @@ export interface TileSize {
   readonly columns: number;
 }
 
-/** `strips`, `tall`: 8 and 12 of shaders/lib/strip.wgsl, `panel`: lib/panel.wgsl, `subgroup`: lib/tile.wgsl. */
-export type Form = "strips" | "tall" | "panel" | "subgroup";
+/** Panels (shaders/lib/panel.wgsl) are for subgroups of 4 lanes, strips and tiles for those of 8: either is slower with the other. */
+export const hasPanels = (gpu: Gpu): boolean => gpu.info.subgroupSize === 4;
 
-export const tileSize = (gpu: Gpu, form: Form): TileSize =>
+/** For 8 lanes: `strips` and `tall` are 8 and 12 of shaders/lib/strip.wgsl, `tile` is lib/tile.wgsl. */
+export const tileSize = (form: "strips" | "tall" | "tile"): TileSize =>
   ({
     strips: { rows: 24, columns: 64 },
     tall: { rows: 36, columns: 64 },
-    panel: { rows: 64, columns: 64 },
-    subgroup: { rows: 16, columns: 4 * gpu.info.subgroupSize },
+    tile: { rows: 16, columns: 32 },
   })[form];
+
+/** Inputs of a block, whose sum is one term of the total: K_BLOCK of shaders/lib/tile.wgsl, strip.wgsl. */
+export const K_BLOCK = 16;
+
+/**
+ * A panel of so many blocks for products of so many columns. Weights that take much code to read (gathers, NF4) are best
+ * read a block at a time.
+ */
+export function panelFor(BLOCKS: 1 | 4, columns: number) {
+  const SETS = columns <= 16 ? 1 : columns <= 32 ? 2 : 4;
+  return { overrides: { BLOCKS, SETS }, tile: { rows: 64, columns: 16 * SETS } };
+}
 
 /**
  * In which tiles attention makes so many columns for heads of `dim`: small ones for few, and in small models, which would
- * not earn back the time that the others compile for: seconds with strips, half of one with panels.
+ * not earn back the seconds that strips compile for.
  */
-export function attentionForm(gpu: Gpu, columns: number, dim: number): Exclude<Form, "tall"> {
-  if (columns <= 32 || dim <= 32) return "subgroup";
-  return hasStrips(gpu) ? "strips" : "panel";
-}
-
-/** Strips are for subgroups of 8 lanes, panels for those of 4: either is slower with the other. */
-export const hasStrips = (gpu: Gpu): boolean => gpu.info.subgroupSize === 8;
+export const attentionForm = (columns: number, dim: number): "strips" | "tile" =>
+  columns <= 32 || dim <= 32 ? "tile" : "strips";
 
 /** Workgroups for a product of so many rows and columns. */
 export const tilesOf = (tile: TileSize, rows: number, columns: number): number =>
   Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
-
-/**
- * Inputs that a form takes at a time: a block, whose sum is one term of the total (K_BLOCK of shaders/lib/tile.wgsl, strip.wgsl),
- * or the four of a panel. The last ones are cut off where there is no whole number of them.
- */
-export const inputsOf = (form: Form): number => (form === "panel" ? 64 : 16);

@@ -1,7 +1,7 @@
 /** y = x W^T + b. */
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { type Form as FormD, hasStrips, inputsOf, type TileSize, tileSize, tilesOf } from "./group.ts";
+import { hasPanels, K_BLOCK, panelFor, type TileSize, tileSize, tilesOf } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
 import {
@@ -9,13 +9,11 @@ import {
   matmulMatrix,
   matmulPanel,
   matmulPanelHalf,
+  matmulPanelNf4,
   matmul as matmulShader,
   matmulStrips,
   matmulStripsHalf,
   matmulStripsNf4,
-  matmulSubgroup,
-  matmulSubgroupHalf,
-  matmulSubgroupNf4,
   matmulTall,
 } from "./shaders.gen.ts";
 import { size, type Tensor } from "./tensor.ts";
@@ -97,14 +95,17 @@ const tilesB = {
   "128 x 128": { rows: 128, columns: 128 },
 } as const;
 
-export type FormName = keyof typeof tilesB | FormD | "matrix";
+/** For subgroups of 8 lanes, or of 4: `panel` (group.ts). */
+type SoftwareForm = "strips" | "tall" | "panel";
+
+export type FormName = keyof typeof tilesB | SoftwareForm | "matrix";
 
 /** The forms that a weight can be multiplied in, all with the same bits, fit to be measured against each other. */
 export function formNames(gpu: Gpu, { format }: Matrix): FormName[] {
   if (gpu.info.tier === "A") return ["matrix"];
   if (gpu.info.tier === "B") return Object.keys(tilesB) as FormName[];
-  if (hasStrips(gpu)) return format === "float32" ? ["tall", "strips", "subgroup"] : ["strips", "subgroup"];
-  return isNf4(format) ? ["subgroup"] : ["panel", "subgroup"];
+  if (hasPanels(gpu)) return ["panel"];
+  return format === "float32" ? ["tall", "strips"] : ["strips"];
 }
 
 /** Products of as many inputs and outputs and about as many vectors: `matmul float16 768 x 3072, 256 vectors`. */
@@ -114,7 +115,7 @@ export const productClass = ({ format, inputs, outputs }: Matrix, vectors: numbe
 /** So few vectors leave tiles of 64 rows mostly empty. */
 const FEW = 16;
 
-/** Panels and strips are faster, but take longer to compile: small models would not earn it back. */
+/** Tall strips are faster, but take longer to compile: small models would not earn it back. */
 const SMALL_INPUTS = 512;
 
 /** What was measured to be fastest, else what a fixed table says. */
@@ -124,37 +125,38 @@ function formFor(gpu: Gpu, weight: Matrix, vectors: number): FormName {
   if (measured) return measured as FormName;
   if (gpu.info.tier === "A") return "matrix";
   if (gpu.info.tier === "B") return vectors <= FEW ? "16 x 16" : "64 x 64";
-  const large = weight.inputs > SMALL_INPUTS;
-  if (hasStrips(gpu)) return large && weight.format === "float32" ? "tall" : "strips";
-  return large && !isNf4(weight.format) ? "panel" : "subgroup";
+  if (hasPanels(gpu)) return "panel";
+  return weight.inputs > SMALL_INPUTS && weight.format === "float32" ? "tall" : "strips";
 }
 
-function form(gpu: Gpu, { format, inputs }: Matrix, name: FormName): Form {
+function form(gpu: Gpu, weight: Matrix, name: FormName): Form {
+  if (name === "strips" || name === "tall" || name === "panel") return softwareForm(gpu, weight, name);
+  const { format } = weight;
+  const tile = tilesB[name === "matrix" ? "64 x 64" : name];
   const HALF = format === "float16" || format === "nf4-half";
-  if (name in tilesB || name === "matrix") {
-    const tile = tilesB[name as keyof typeof tilesB] ?? tilesB["64 x 64"];
-    const overrides = { HALF, NF4: isNf4(format), ...halfOverride(gpu) };
-    if (name === "matrix") return made(matmulMatrix, overrides, tile);
-    if (name === "16 x 16") return made(matmulFew, overrides, tile);
-    return made(matmulShader, { TALL: tile.rows / 64, WIDE: tile.columns / 64, ...overrides }, tile);
-  }
-  const formD = name as FormD;
-  const block = isNf4(format) ? NF4_BLOCK : inputsOf(formD);
-  const overrides = { SG: gpu.info.subgroupSize, RAGGED: inputs % block !== 0 };
-  const halves = { ...overrides, ...halfOverride(gpu) };
-  const tile = tileSize(gpu, formD);
-  if (format === "float32") return made(floatKernels[formD], overrides, tile);
-  if (format === "float16") return made(halfKernels[formD as keyof typeof halfKernels], halves, tile);
-  return made(nf4Kernels[formD as keyof typeof nf4Kernels], { ...halves, HALF }, tile);
+  const overrides = { HALF, NF4: isNf4(format), ...halfOverride(gpu) };
+  if (name === "matrix") return made(matmulMatrix, overrides, tile);
+  if (name === "16 x 16") return made(matmulFew, overrides, tile);
+  return made(matmulShader, { TALL: tile.rows / 64, WIDE: tile.columns / 64, ...overrides }, tile);
 }
 
-const floatKernels = { strips: matmulStrips, tall: matmulTall, panel: matmulPanel, subgroup: matmulSubgroup };
-const halfKernels = {
-  strips: matmulStripsHalf,
-  panel: matmulPanelHalf,
-  subgroup: matmulSubgroupHalf,
-};
-const nf4Kernels = { strips: matmulStripsNf4, subgroup: matmulSubgroupNf4 };
+/** Tier D. RAGGED: the last inputs do not fill what a kernel takes at a time, or rows of NF4 begin within blocks. */
+function softwareForm(gpu: Gpu, { format, inputs, outputs }: Matrix, name: SoftwareForm): Form {
+  const taken = isNf4(format) ? NF4_BLOCK : name === "panel" ? 4 * K_BLOCK : K_BLOCK;
+  const overrides = { SG: gpu.info.subgroupSize, RAGGED: inputs % taken !== 0 };
+  const half = { ...overrides, ...halfOverride(gpu) };
+  const nf4 = { ...half, HALF: format === "nf4-half" };
+  if (name === "panel") {
+    const { overrides: panel, tile } = panelFor(isNf4(format) ? 1 : 4, outputs);
+    if (format === "float32") return made(matmulPanel, { ...overrides, ...panel }, tile);
+    if (format === "float16") return made(matmulPanelHalf, { ...half, ...panel }, tile);
+    return made(matmulPanelNf4, { ...nf4, ...panel }, tile);
+  }
+  const tile = tileSize(name);
+  if (format === "float32") return made(name === "tall" ? matmulTall : matmulStrips, overrides, tile);
+  if (format === "float16") return made(matmulStripsHalf, half, tile);
+  return made(matmulStripsNf4, nf4, tile);
+}
 
 const made = <Overrides>(shader: MatmulShader<Overrides>, overrides: Overrides, tile: TileSize): Form => ({
   shader,

@@ -48,96 +48,87 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix-panel.wgsl */
-export const attentionMixPanel: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
+export const attentionMixPanel: Shader<"probs" | "v" | "z", { BLOCKS: number; SETS: number; SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
   name: "attention-mix-panel",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
   params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Mixes the values by attention probability, for software adapters of 4 lanes: z = probs v per head, of more than 32 columns
+// Mixes the values by attention probability, for software adapters of 4 lanes: z = probs v per head
 //
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
-// One workgroup is one subgroup and makes 64 queries times 16 SG columns of a head (lib/panel.wgsl). Where all rows share
+// One workgroup is one subgroup and makes 64 queries times 4 SETS SG columns of a head (lib/panel.wgsl). Where all rows share
 // their values (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/panel.wgsl
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
-// Four neighbouring columns of 16 sources.
-fn values_at(row: u32, head: u32, s: u32, column: u32) -> Weights {
+// The first of each of a lane's four sets of columns; its head, its row of values and its queries.
+struct Lane { lane: u32, rows: u32, query: u32, head: u32, row: u32, column: vec4u, }
+
+fn weights_at(at: Lane, which: u32, s: u32) -> Weights {
+  let column = at.column[which];
   return Weights(
-    four(row, head, s, column), four(row, head, s + 4u, column),
-    four(row, head, s + 8u, column), four(row, head, s + 12u, column),
+    four(at.row, at.head, s, column), four(at.row, at.head, s + 4u, column),
+    four(at.row, at.head, s + 8u, column), four(at.row, at.head, s + 12u, column),
   );
 }
 
-fn block_at(row: u32, head: u32, s: u32, column: vec4u) -> Block {
-  return Block(
-    values_at(row, head, s, column.x), values_at(row, head, s, column.y),
-    values_at(row, head, s, column.z), values_at(row, head, s, column.w),
-  );
-}
+fn start_of(at: Lane, i: u32) -> u32 { return start(at.rows, at.query + i, at.head); }
 
-// A lane's probabilities of a query for 16 sources from s on. Beyond the last source they are zero.
-fn query_at(start: u32, s: u32, lane: u32) -> vec4f {
+// Beyond the last source probabilities are zero.
+fn row_at(start: u32, s: u32, lane: u32) -> vec4f {
   let at = vec4u(s + lane) + vec4u(0u, 4u, 8u, 12u);
   let mine = vec4u(start) + min(at, vec4u(params.sources - 1u));
-  let query = vec4f(probs[mine.x], probs[mine.y], probs[mine.z], probs[mine.w]);
-  return query * select(vec4f(), vec4f(1.0), at < vec4u(params.sources));
+  let row = vec4f(probs[mine.x], probs[mine.y], probs[mine.z], probs[mine.w]);
+  return row * select(vec4f(), vec4f(1.0), at < vec4u(params.sources));
 }
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + PANEL_ROWS - 1u) / PANEL_ROWS;
-  let column_tiles = (params.dim + 16u * SG - 1u) / (16u * SG);
+  let column_tiles = (params.dim + panel_columns() - 1u) / panel_columns();
   let tile = linear_group(id, count);
   if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
-  let first = PANEL_ROWS * (tile % query_tiles);
-  let queries = min(PANEL_ROWS, params.queries - first);
-  let own = 16u * SG * (tile / query_tiles % column_tiles) + 4u * lane;
+  let query = PANEL_ROWS * (tile % query_tiles);
+  let queries = min(PANEL_ROWS, params.queries - query);
+  let own = panel_columns() * (tile / query_tiles % column_tiles) + 4u * lane;
   let column = min(vec4u(own) + 4u * SG * vec4u(0u, 1u, 2u, 3u), vec4u(params.dim - 4u));
   let head = tile / query_tiles / column_tiles % params.own_heads;
   let batch = tile / query_tiles / column_tiles / params.own_heads;
   let rows = row_of(batch, params.p_rows) * params.tokens;
-  let row = row_of(batch, params.v_rows);
   var totals = array<Sums, PANEL_ROWS>();
-  for (var s = 0u; s < params.sources; s += PANEL) {
-    let w0 = block_at(row, head, s, column);
-    let w1 = block_at(row, head, s + 16u, column);
-    let w2 = block_at(row, head, s + 32u, column);
-    let w3 = block_at(row, head, s + 48u, column);
-    for (var i = 0u; i < queries; i++) {
-      let at = start(rows, first + i, head);
-      var total = totals[i];
-      add_block(&total, query_at(at, s, lane), w0);
-      add_block(&total, query_at(at, s + 16u, lane), w1);
-      add_block(&total, query_at(at, s + 32u, lane), w2);
-      add_block(&total, query_at(at, s + 48u, lane), w3);
-      totals[i] = total;
-    }
-  }
+  add_panels(&totals, Lane(lane, rows, query, head, row_of(batch, params.v_rows), column), queries, params.sources);
   for (var i = 0u; i < queries; i++) {
     let total = totals[i];
-    store(batch, first + i, head, column.x, total.a);
-    store(batch, first + i, head, column.y, total.b);
-    store(batch, first + i, head, column.z, total.c);
-    store(batch, first + i, head, column.w, total.d);
+    store(batch, query + i, head, column.x, total.a);
+    if (SETS > 1u) { store(batch, query + i, head, column.y, total.b); }
+    if (SETS > 2u) {
+      store(batch, query + i, head, column.z, total.c);
+      store(batch, query + i, head, column.w, total.d);
+    }
   }
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// 64 inputs times sixteen columns a lane. The columns of a lane are four sets, a to d, of four neighbours.
+// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums have the order of lib/tile.wgsl, and so the same bits.
+// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+//
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
+// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
+// 8 + lane and 12 + lane.
 
-const PANEL = 64u;
+override BLOCKS: u32; // 1 to 4
+override SETS: u32; // 1, 2 or 4
+
 const PANEL_ROWS = 64u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
@@ -149,7 +140,40 @@ struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
-// total += row x block: a lane holds the row's values for inputs lane, 4 + lane, 8 + lane and 12 + lane.
+fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+fn block_at(at: Lane, k: u32) -> Block {
+  var w = Block();
+  w.a = weights_at(at, 0u, k);
+  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  if (SETS > 2u) {
+    w.c = weights_at(at, 2u, k);
+    w.d = weights_at(at, 3u, k);
+  }
+  return w;
+}
+
+fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
+  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+    let w0 = block_at(at, k);
+    var w1 = Block();
+    var w2 = Block();
+    var w3 = Block();
+    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
+    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
+    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    for (var i = 0u; i < rows; i++) {
+      let start = start_of(at, i);
+      var total = (*totals)[i];
+      add_block(&total, row_at(start, k, at.lane), w0);
+      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
+      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
+      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      (*totals)[i] = total;
+    }
+  }
+}
+
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
   var t = Sums();
   add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
@@ -170,12 +194,14 @@ fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4
   add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
 }
 
-// The weights stand first: SwiftShader's compiler moves the first factor to and from memory, were it in a register or not.
+// The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
 fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
   (*t).a = fma(a, vec4f(value), (*t).a);
-  (*t).b = fma(b, vec4f(value), (*t).b);
-  (*t).c = fma(c, vec4f(value), (*t).c);
-  (*t).d = fma(d, vec4f(value), (*t).d);
+  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  if (SETS > 2u) {
+    (*t).c = fma(c, vec4f(value), (*t).c);
+    (*t).d = fma(d, vec4f(value), (*t).d);
+  }
 }
 
 // What the attention mixes of tier D share: parameters and bindings, where
@@ -537,15 +563,15 @@ fn row_of(row: u32, rows: u32) -> u32 {
   },
 };
 
-/** shaders/attention-mix-subgroup.wgsl */
-export const attentionMixSubgroup: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
-  name: "attention-mix-subgroup",
+/** shaders/attention-mix-tile.wgsl */
+export const attentionMixTile: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
+  name: "attention-mix-tile",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
   params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Mixes the values by attention probability, for software adapters: z = probs v per head
+// Mixes the values by attention probability, for software adapters of 8 lanes: z = probs v per head
 //
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
@@ -564,13 +590,11 @@ fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column:
   accumulate_1(block, a, near[1]);
   accumulate_2(block, a, near[2]);
   accumulate_3(block, a, near[3]);
-  if (SG > 4u) {
-    let far = four(row, head, s + 4u, column);
-    accumulate_4(block, a, far[0]);
-    accumulate_5(block, a, far[1]);
-    accumulate_6(block, a, far[2]);
-    accumulate_7(block, a, far[3]);
-  }
+  let far = four(row, head, s + 4u, column);
+  accumulate_4(block, a, far[0]);
+  accumulate_5(block, a, far[1]);
+  accumulate_6(block, a, far[2]);
+  accumulate_7(block, a, far[3]);
 }
 
 @compute @workgroup_size(SG)
@@ -589,12 +613,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total = Tile();
   for (var k = 0u; k < params.sources; k += K_BLOCK) {
     var block = Tile();
-    if (SG < 8u) { // no slower than written out, and compiled in half the time
-      for (var s = 0u; s < K_BLOCK; s += SG) { step(&block, starts, memory_row, head, column, k + s, lane); }
-    } else {
-      step(&block, starts, memory_row, head, column, k, lane);
-      step(&block, starts, memory_row, head, column, k + SG, lane);
-    }
+    step(&block, starts, memory_row, head, column, k, lane);
+    step(&block, starts, memory_row, head, column, k + SG, lane);
     add_block(&total, &block);
   }
   store(batch, query + 0u, head, column, total.r0);
@@ -615,7 +635,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(batch, query + 15u, head, column, total.r15);
 }
 
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one
+// subgroup of 8 lanes.
 //
 // Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
 // every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
@@ -978,38 +999,37 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-scores-panel.wgsl */
-export const attentionScoresPanel: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
+export const attentionScoresPanel: Shader<"q" | "k" | "y", { BLOCKS: number; SETS: number; SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
   name: "attention-scores-panel",
   bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Attention scores for software adapters of 4 lanes, heads of more than 32 elements: y = scale q k^T per head with more than
-// 32 sources, and -inf where a later token would be seen (causal)
+// Attention scores for software adapters of 4 lanes: y = scale q k^T per head, and -inf where a later token would be seen
+// (causal)
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
-// One workgroup is one subgroup and makes 64 queries times 16 SG sources (lib/panel.wgsl). Where all rows share their
+// One workgroup is one subgroup and makes 64 queries times 4 SETS SG sources (lib/panel.wgsl). Where all rows share their
 // keys (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/panel.wgsl
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
-// Where the keys of a lane's four sets of sources start.
-struct Keys { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
+// Where the keys of a lane's four sets of sources start; its head and its queries.
+struct Lane { lane: u32, rows: u32, query: u32, head: u32, keys: array<vec4u, 4>, }
 
-fn keys_at(at: vec4u, d: u32) -> Weights {
-  return Weights(four(at, d), four(at, d + 4u), four(at, d + 8u), four(at, d + 12u));
+fn weights_at(at: Lane, which: u32, d: u32) -> Weights {
+  let keys = at.keys[which];
+  return Weights(four(keys, d), four(keys, d + 4u), four(keys, d + 8u), four(keys, d + 12u));
 }
 
-fn block_at(keys: Keys, d: u32) -> Block {
-  return Block(keys_at(keys.a, d), keys_at(keys.b, d), keys_at(keys.c, d), keys_at(keys.d, d));
-}
+fn start_of(at: Lane, i: u32) -> u32 { return start(at.rows, at.query + i, at.head); }
 
-// A lane's values of a query for 16 elements from d on. Beyond the head's end they are zero.
-fn query_at(start: u32, d: u32, lane: u32) -> vec4f {
+// Beyond the head's end queries are zero.
+fn row_at(start: u32, d: u32, lane: u32) -> vec4f {
   let at = vec4u(d + lane) + vec4u(0u, 4u, 8u, 12u);
   let query = vec4f(q[start + within(at.x)], q[start + within(at.y)], q[start + within(at.z)], q[start + within(at.w)]);
   if (!RAGGED) { return query; }
@@ -1019,57 +1039,51 @@ fn query_at(start: u32, d: u32, lane: u32) -> vec4f {
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + PANEL_ROWS - 1u) / PANEL_ROWS;
-  let source_tiles = (params.sources + 16u * SG - 1u) / (16u * SG);
+  let source_tiles = (params.sources + panel_columns() - 1u) / panel_columns();
   let tile = linear_group(id, count);
   if (tile >= query_tiles * source_tiles * params.own_heads * params.batches) { return; }
-  let first = PANEL_ROWS * (tile % query_tiles);
-  let queries = min(PANEL_ROWS, params.queries - first);
-  let source = 16u * SG * (tile / query_tiles % source_tiles) + 4u * lane;
+  let query = PANEL_ROWS * (tile % query_tiles);
+  let queries = min(PANEL_ROWS, params.queries - query);
+  let source = panel_columns() * (tile / query_tiles % source_tiles) + 4u * lane;
   let head = tile / query_tiles / source_tiles % params.own_heads;
   let batch = tile / query_tiles / source_tiles / params.own_heads;
   let rows = row_of(batch, params.q_rows) * params.tokens;
-  let own = row_of(batch, params.k_rows);
+  let row = row_of(batch, params.k_rows);
   let a = clamped(source);
   let b = clamped(source + 4u * SG);
   let c = clamped(source + 8u * SG);
   let d = clamped(source + 12u * SG);
-  let keys = Keys(keys_of(own, a, head), keys_of(own, b, head), keys_of(own, c, head), keys_of(own, d, head));
+  let keys = array<vec4u, 4>(keys_of(row, a, head), keys_of(row, b, head), keys_of(row, c, head), keys_of(row, d, head));
   var totals = array<Sums, PANEL_ROWS>();
-  for (var e = 0u; e < params.dim; e += PANEL) {
-    let w0 = block_at(keys, e);
-    let w1 = block_at(keys, e + 16u);
-    let w2 = block_at(keys, e + 32u);
-    let w3 = block_at(keys, e + 48u);
-    for (var i = 0u; i < queries; i++) {
-      let at = start(rows, first + i, head);
-      var total = totals[i];
-      add_block(&total, query_at(at, e, lane), w0);
-      add_block(&total, query_at(at, e + 16u, lane), w1);
-      add_block(&total, query_at(at, e + 32u, lane), w2);
-      add_block(&total, query_at(at, e + 48u, lane), w3);
-      totals[i] = total;
-    }
-  }
+  add_panels(&totals, Lane(lane, rows, query, head, keys), queries, params.dim);
   for (var i = 0u; i < queries; i++) {
     let total = totals[i];
-    let p = place(batch, first + i, head);
+    let p = place(batch, query + i, head);
     store(p, a, total.a);
-    store(p, b, total.b);
-    store(p, c, total.c);
-    store(p, d, total.d);
+    if (SETS > 1u) { store(p, b, total.b); }
+    if (SETS > 2u) {
+      store(p, c, total.c);
+      store(p, d, total.d);
+    }
   }
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// 64 inputs times sixteen columns a lane. The columns of a lane are four sets, a to d, of four neighbours.
+// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums have the order of lib/tile.wgsl, and so the same bits.
+// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+//
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
+// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
+// 8 + lane and 12 + lane.
 
-const PANEL = 64u;
+override BLOCKS: u32; // 1 to 4
+override SETS: u32; // 1, 2 or 4
+
 const PANEL_ROWS = 64u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
@@ -1081,7 +1095,40 @@ struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
-// total += row x block: a lane holds the row's values for inputs lane, 4 + lane, 8 + lane and 12 + lane.
+fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+fn block_at(at: Lane, k: u32) -> Block {
+  var w = Block();
+  w.a = weights_at(at, 0u, k);
+  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  if (SETS > 2u) {
+    w.c = weights_at(at, 2u, k);
+    w.d = weights_at(at, 3u, k);
+  }
+  return w;
+}
+
+fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
+  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+    let w0 = block_at(at, k);
+    var w1 = Block();
+    var w2 = Block();
+    var w3 = Block();
+    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
+    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
+    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    for (var i = 0u; i < rows; i++) {
+      let start = start_of(at, i);
+      var total = (*totals)[i];
+      add_block(&total, row_at(start, k, at.lane), w0);
+      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
+      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
+      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      (*totals)[i] = total;
+    }
+  }
+}
+
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
   var t = Sums();
   add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
@@ -1102,12 +1149,14 @@ fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4
   add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
 }
 
-// The weights stand first: SwiftShader's compiler moves the first factor to and from memory, were it in a register or not.
+// The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
 fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
   (*t).a = fma(a, vec4f(value), (*t).a);
-  (*t).b = fma(b, vec4f(value), (*t).b);
-  (*t).c = fma(c, vec4f(value), (*t).c);
-  (*t).d = fma(d, vec4f(value), (*t).d);
+  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  if (SETS > 2u) {
+    (*t).c = fma(c, vec4f(value), (*t).c);
+    (*t).d = fma(d, vec4f(value), (*t).d);
+  }
 }
 
 // What the attention scores of tier D share: parameters and bindings, where queries
@@ -1522,15 +1571,15 @@ fn row_of(row: u32, rows: u32) -> u32 {
   },
 };
 
-/** shaders/attention-scores-subgroup.wgsl */
-export const attentionScoresSubgroup: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
-  name: "attention-scores-subgroup",
+/** shaders/attention-scores-tile.wgsl */
+export const attentionScoresTile: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
+  name: "attention-scores-tile",
   bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Attention scores for software adapters: y = scale q k^T per head, and -inf where a later token would be seen (causal)
+// Attention scores for software adapters of 8 lanes: y = scale q k^T per head, and -inf where a later token would be seen (causal)
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
@@ -1549,13 +1598,11 @@ fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u
   accumulate_1(block, a, near[1]);
   accumulate_2(block, a, near[2]);
   accumulate_3(block, a, near[3]);
-  if (SG > 4u) {
-    let far = four(keys, d + 4u);
-    accumulate_4(block, a, far[0]);
-    accumulate_5(block, a, far[1]);
-    accumulate_6(block, a, far[2]);
-    accumulate_7(block, a, far[3]);
-  }
+  let far = four(keys, d + 4u);
+  accumulate_4(block, a, far[0]);
+  accumulate_5(block, a, far[1]);
+  accumulate_6(block, a, far[2]);
+  accumulate_7(block, a, far[3]);
 }
 
 @compute @workgroup_size(SG)
@@ -1575,12 +1622,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total = Tile();
   for (var k = 0u; k < params.dim; k += K_BLOCK) {
     var block = Tile();
-    if (SG < 8u) { // no slower than written out, and compiled in half the time
-      for (var s = 0u; s < K_BLOCK; s += SG) { step(&block, starts, keys, k + s, lane); }
-    } else {
-      step(&block, starts, keys, k, lane);
-      step(&block, starts, keys, k + SG, lane);
-    }
+    step(&block, starts, keys, k, lane);
+    step(&block, starts, keys, k + SG, lane);
     add_block(&total, &block);
   }
   store(place(batch, query + 0u, head), sources, total.r0);
@@ -1601,7 +1644,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(place(batch, query + 15u, head), sources, total.r15);
 }
 
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
+// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one
+// subgroup of 8 lanes.
 //
 // Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
 // every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
@@ -3629,14 +3673,14 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-panel-half.wgsl */
-export const matmulPanelHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
+export const matmulPanelHalf: Shader<"x" | "weight" | "bias" | "y", { BLOCKS: number; SETS: number; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-panel-half",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float16
+// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in float16
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
@@ -3645,27 +3689,27 @@ requires immediate_address_space;
 // use lib/matmul-panel.wgsl
 // use lib/rows-half.wgsl
 
-fn weights_at(place: vec2u, k: u32) -> Weights {
+fn weights_in(place: vec2u, k: u32) -> Weights {
   let near = eight(place, k);
   let far = eight(place, k + 8u);
   return Weights(near.near, near.far, far.near, far.far);
 }
 
 // The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
-// \`weights_at\`, the weights of four neighbouring outputs for 16 inputs.
+// \`weights_in\`, the weights of four neighbouring outputs for 16 inputs.
 //
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
-// Where the weights of a lane's four sets of outputs lie.
-struct Places { a: vec2u, b: vec2u, c: vec2u, d: vec2u, }
+// Where the weights of a lane's four sets of outputs lie; the first of its rows.
+struct Lane { lane: u32, row: u32, places: array<vec2u, 4>, }
 
-fn block_at(at: Places, k: u32) -> Block {
-  return Block(weights_at(at.a, k), weights_at(at.b, k), weights_at(at.c, k), weights_at(at.d, k));
-}
+fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k); }
 
-// A lane's values of a row for 16 inputs from k on. Beyond the last input they are zero.
+fn start_of(at: Lane, i: u32) -> u32 { return start(at.row + i); }
+
+// Beyond the last input rows are zero.
 fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
   let at = vec4u(k + lane) + vec4u(0u, 4u, 8u, 12u);
   let row = vec4f(x[start + within(at.x)], x[start + within(at.y)], x[start + within(at.z)], x[start + within(at.w)]);
@@ -3680,48 +3724,41 @@ fn store_set(row: u32, own: u32, value: vec4f) {
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let row_tiles = (params.vectors + PANEL_ROWS - 1u) / PANEL_ROWS;
-  let texels = (params.n + 3u) / 4u;
   let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + 4u * SG - 1u) / (4u * SG))) { return; }
-  let first = PANEL_ROWS * (tile % row_tiles);
-  let rows = min(PANEL_ROWS, params.vectors - first);
-  let own = tile / row_tiles * 4u * SG + lane;
-  let places = Places(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
+  if (tile >= row_tiles * ((params.n + panel_columns() - 1u) / panel_columns())) { return; }
+  let row = PANEL_ROWS * (tile % row_tiles);
+  let rows = min(PANEL_ROWS, params.vectors - row);
+  let own = tile / row_tiles * SETS * SG + lane;
+  let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
   var totals = array<Sums, PANEL_ROWS>();
-  for (var k = 0u; k < params.k; k += PANEL) {
-    let w0 = block_at(places, k);
-    let w1 = block_at(places, k + 16u);
-    let w2 = block_at(places, k + 32u);
-    let w3 = block_at(places, k + 48u);
-    for (var i = 0u; i < rows; i++) {
-      let at = start(first + i);
-      var total = totals[i];
-      add_block(&total, row_at(at, k, lane), w0);
-      add_block(&total, row_at(at, k + 16u, lane), w1);
-      add_block(&total, row_at(at, k + 32u, lane), w2);
-      add_block(&total, row_at(at, k + 48u, lane), w3);
-      totals[i] = total;
-    }
-  }
+  add_panels(&totals, Lane(lane, row, places), rows, params.k);
   for (var i = 0u; i < rows; i++) {
     let total = totals[i];
-    store_set(first + i, own, total.a);
-    store_set(first + i, own + SG, total.b);
-    store_set(first + i, own + 2u * SG, total.c);
-    store_set(first + i, own + 3u * SG, total.d);
+    store_set(row + i, own, total.a);
+    if (SETS > 1u) { store_set(row + i, own + SG, total.b); }
+    if (SETS > 2u) {
+      store_set(row + i, own + 2u * SG, total.c);
+      store_set(row + i, own + 3u * SG, total.d);
+    }
   }
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// 64 inputs times sixteen columns a lane. The columns of a lane are four sets, a to d, of four neighbours.
+// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums have the order of lib/tile.wgsl, and so the same bits.
+// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+//
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
+// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
+// 8 + lane and 12 + lane.
 
-const PANEL = 64u;
+override BLOCKS: u32; // 1 to 4
+override SETS: u32; // 1, 2 or 4
+
 const PANEL_ROWS = 64u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
@@ -3733,7 +3770,40 @@ struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
-// total += row x block: a lane holds the row's values for inputs lane, 4 + lane, 8 + lane and 12 + lane.
+fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+fn block_at(at: Lane, k: u32) -> Block {
+  var w = Block();
+  w.a = weights_at(at, 0u, k);
+  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  if (SETS > 2u) {
+    w.c = weights_at(at, 2u, k);
+    w.d = weights_at(at, 3u, k);
+  }
+  return w;
+}
+
+fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
+  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+    let w0 = block_at(at, k);
+    var w1 = Block();
+    var w2 = Block();
+    var w3 = Block();
+    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
+    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
+    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    for (var i = 0u; i < rows; i++) {
+      let start = start_of(at, i);
+      var total = (*totals)[i];
+      add_block(&total, row_at(start, k, at.lane), w0);
+      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
+      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
+      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      (*totals)[i] = total;
+    }
+  }
+}
+
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
   var t = Sums();
   add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
@@ -3754,15 +3824,17 @@ fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4
   add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
 }
 
-// The weights stand first: SwiftShader's compiler moves the first factor to and from memory, were it in a register or not.
+// The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
 fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
   (*t).a = fma(a, vec4f(value), (*t).a);
-  (*t).b = fma(b, vec4f(value), (*t).b);
-  (*t).c = fma(c, vec4f(value), (*t).c);
-  (*t).d = fma(d, vec4f(value), (*t).d);
+  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  if (SETS > 2u) {
+    (*t).c = fma(c, vec4f(value), (*t).c);
+    (*t).d = fma(d, vec4f(value), (*t).d);
+  }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -3884,42 +3956,55 @@ fn open_half(bits: u32) -> vec2f {
   },
 };
 
-/** shaders/matmul-panel.wgsl */
-export const matmulPanel: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
-  name: "matmul-panel",
+/** shaders/matmul-panel-nf4.wgsl */
+export const matmulPanelNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; BLOCKS: number; SETS: number; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
+  name: "matmul-panel-nf4",
   bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Matrix product with bias for software adapters of 4 lanes, more than 512 inputs: y = x W^T + b, weights in float32
+// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in NF4 (lib/nf4.wgsl)
 //
-//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
+//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
 // One workgroup is one subgroup and makes 64 rows times 16 SG columns (lib/panel.wgsl).
 //
 // use lib/matmul-panel.wgsl
-// use lib/rows-float.wgsl
+// use lib/nf4-texels.wgsl
 
-fn weights_at(place: vec2u, k: u32) -> Weights {
-  return Weights(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
+override HALF: bool;
+
+// From memory: a shuffle is a chain of instructions here.
+var<private> table: array<f32, 16> = NF4_LEVELS;
+
+fn level(code: u32) -> f32 { return table[code]; }
+
+fn weights_in(place: vec2u, k: u32) -> Weights {
+  let scale = scales(place, k);
+  let near = code_texel(place, k);
+  let far = code_texel(place, k + 8u);
+  return Weights(
+    four(near, place, k, scale), four(near >> vec4u(16u), place, k + 4u, scale),
+    four(far, place, k + 8u, scale), four(far >> vec4u(16u), place, k + 12u, scale),
+  );
 }
 
 // The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
-// \`weights_at\`, the weights of four neighbouring outputs for 16 inputs.
+// \`weights_in\`, the weights of four neighbouring outputs for 16 inputs.
 //
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
-// Where the weights of a lane's four sets of outputs lie.
-struct Places { a: vec2u, b: vec2u, c: vec2u, d: vec2u, }
+// Where the weights of a lane's four sets of outputs lie; the first of its rows.
+struct Lane { lane: u32, row: u32, places: array<vec2u, 4>, }
 
-fn block_at(at: Places, k: u32) -> Block {
-  return Block(weights_at(at.a, k), weights_at(at.b, k), weights_at(at.c, k), weights_at(at.d, k));
-}
+fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k); }
 
-// A lane's values of a row for 16 inputs from k on. Beyond the last input they are zero.
+fn start_of(at: Lane, i: u32) -> u32 { return start(at.row + i); }
+
+// Beyond the last input rows are zero.
 fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
   let at = vec4u(k + lane) + vec4u(0u, 4u, 8u, 12u);
   let row = vec4f(x[start + within(at.x)], x[start + within(at.y)], x[start + within(at.z)], x[start + within(at.w)]);
@@ -3934,48 +4019,41 @@ fn store_set(row: u32, own: u32, value: vec4f) {
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let row_tiles = (params.vectors + PANEL_ROWS - 1u) / PANEL_ROWS;
-  let texels = (params.n + 3u) / 4u;
   let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + 4u * SG - 1u) / (4u * SG))) { return; }
-  let first = PANEL_ROWS * (tile % row_tiles);
-  let rows = min(PANEL_ROWS, params.vectors - first);
-  let own = tile / row_tiles * 4u * SG + lane;
-  let places = Places(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
+  if (tile >= row_tiles * ((params.n + panel_columns() - 1u) / panel_columns())) { return; }
+  let row = PANEL_ROWS * (tile % row_tiles);
+  let rows = min(PANEL_ROWS, params.vectors - row);
+  let own = tile / row_tiles * SETS * SG + lane;
+  let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
   var totals = array<Sums, PANEL_ROWS>();
-  for (var k = 0u; k < params.k; k += PANEL) {
-    let w0 = block_at(places, k);
-    let w1 = block_at(places, k + 16u);
-    let w2 = block_at(places, k + 32u);
-    let w3 = block_at(places, k + 48u);
-    for (var i = 0u; i < rows; i++) {
-      let at = start(first + i);
-      var total = totals[i];
-      add_block(&total, row_at(at, k, lane), w0);
-      add_block(&total, row_at(at, k + 16u, lane), w1);
-      add_block(&total, row_at(at, k + 32u, lane), w2);
-      add_block(&total, row_at(at, k + 48u, lane), w3);
-      totals[i] = total;
-    }
-  }
+  add_panels(&totals, Lane(lane, row, places), rows, params.k);
   for (var i = 0u; i < rows; i++) {
     let total = totals[i];
-    store_set(first + i, own, total.a);
-    store_set(first + i, own + SG, total.b);
-    store_set(first + i, own + 2u * SG, total.c);
-    store_set(first + i, own + 3u * SG, total.d);
+    store_set(row + i, own, total.a);
+    if (SETS > 1u) { store_set(row + i, own + SG, total.b); }
+    if (SETS > 2u) {
+      store_set(row + i, own + 2u * SG, total.c);
+      store_set(row + i, own + 3u * SG, total.d);
+    }
   }
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// 64 inputs times sixteen columns a lane. The columns of a lane are four sets, a to d, of four neighbours.
+// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums have the order of lib/tile.wgsl, and so the same bits.
+// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+//
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
+// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
+// 8 + lane and 12 + lane.
 
-const PANEL = 64u;
+override BLOCKS: u32; // 1 to 4
+override SETS: u32; // 1, 2 or 4
+
 const PANEL_ROWS = 64u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
@@ -3987,7 +4065,40 @@ struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
-// total += row x block: a lane holds the row's values for inputs lane, 4 + lane, 8 + lane and 12 + lane.
+fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+fn block_at(at: Lane, k: u32) -> Block {
+  var w = Block();
+  w.a = weights_at(at, 0u, k);
+  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  if (SETS > 2u) {
+    w.c = weights_at(at, 2u, k);
+    w.d = weights_at(at, 3u, k);
+  }
+  return w;
+}
+
+fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
+  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+    let w0 = block_at(at, k);
+    var w1 = Block();
+    var w2 = Block();
+    var w3 = Block();
+    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
+    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
+    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    for (var i = 0u; i < rows; i++) {
+      let start = start_of(at, i);
+      var total = (*totals)[i];
+      add_block(&total, row_at(start, k, at.lane), w0);
+      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
+      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
+      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      (*totals)[i] = total;
+    }
+  }
+}
+
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
   var t = Sums();
   add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
@@ -4008,15 +4119,332 @@ fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4
   add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
 }
 
-// The weights stand first: SwiftShader's compiler moves the first factor to and from memory, were it in a register or not.
+// The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
 fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
   (*t).a = fma(a, vec4f(value), (*t).a);
-  (*t).b = fma(b, vec4f(value), (*t).b);
-  (*t).c = fma(c, vec4f(value), (*t).c);
-  (*t).d = fma(d, vec4f(value), (*t).d);
+  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  if (SETS > 2u) {
+    (*t).c = fma(c, vec4f(value), (*t).c);
+    (*t).d = fma(d, vec4f(value), (*t).d);
+  }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
+// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
+// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+//
+// use lib/planes.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
+fn within(k: u32) -> u32 {
+  if (!RAGGED) { return k; }
+  return min(k, params.k - 1u);
+}
+
+// Where the weights of four neighbouring outputs lie, the last for those beyond it.
+fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
+
+// The bias of four neighbouring outputs, as far as there are so many.
+fn bias_of(output: u32) -> vec4f {
+  if (params.has_bias == 0u) { return vec4f(); }
+  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
+  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
+}
+
+// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
+fn store(row: u32, first: u32, value: vec4f) {
+  if (row >= params.vectors) { return; }
+  let at = output_at(row, first);
+  y[at] = value.x;
+  if (first + 1u < params.n) { y[at + 1u] = value.y; }
+  if (first + 2u < params.n) { y[at + 2u] = value.z; }
+  if (first + 3u < params.n) { y[at + 3u] = value.w; }
+}
+
+// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
+fn output_at(row: u32, n: u32) -> u32 {
+  let plane = n / params.plane;
+  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
+// NF4 weights (nf4.wgsl) in a texture (weight-texture.wgsl): a texel holds a word of each of four neighbouring outputs.
+// RAGGED: rows begin within blocks. A block of scales holds for all inputs that a kernel takes at a time, and these begin
+// with a word of codes. The kernel brings \`level\`.
+//
+// use lib/nf4.wgsl
+
+fn place_of(texel: u32) -> vec2u { return vec2u(texel, 0u); }
+
+// The codes of eight inputs from k on, the first in the low bits.
+fn code_texel(place: vec2u, k: u32) -> vec4u {
+  return textureLoad(weight, vec2u(place.x, nf4_word(within(k))), 0);
+}
+
+fn scale_texel(place: vec2u, output: u32, k: u32) -> vec4f {
+  let block = nf4_block(params.k, 4u * place.x + output, within(k));
+  let words = textureLoad(weight, vec2u(place.x, nf4_scale_word(params.k, block)), 0);
+  return vec4f(nf4_scale(words.x, block), nf4_scale(words.y, block), nf4_scale(words.z, block), nf4_scale(words.w, block));
+}
+
+// Scales of four neighbouring outputs for input k: one texel, unless the outputs' rows begin within blocks.
+fn scales(place: vec2u, k: u32) -> vec4f {
+  let first = scale_texel(place, 0u, k);
+  if (!RAGGED) { return first; }
+  return vec4f(first.x, scale_texel(place, 1u, k).y, scale_texel(place, 2u, k).z, scale_texel(place, 3u, k).w);
+}
+
+// The weights of four neighbouring outputs for input k by the lowest four bits of their codes; \`block\` are the scales
+// where rows begin with a block.
+fn columns(codes: vec4u, place: vec2u, k: u32, block: vec4f) -> vec4f {
+  let code = codes & vec4u(15u);
+  let levels = vec4f(level(code.x), level(code.y), level(code.z), level(code.w));
+  if (!RAGGED) { return levels * block; }
+  return levels * scales(place, k);
+}
+
+// Four inputs from k on, one a column, whose codes are the lowest bits up.
+fn four(codes: vec4u, place: vec2u, k: u32, block: vec4f) -> mat4x4f {
+  return mat4x4f(
+    columns(codes, place, k, block), columns(codes >> vec4u(4u), place, k + 1u, block),
+    columns(codes >> vec4u(8u), place, k + 2u, block), columns(codes >> vec4u(12u), place, k + 3u, block),
+  );
+}
+
+// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
+// the row-major matrix, so a row may begin within one.
+//
+// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
+// that it touches, float32, or float16 two to a word (HALF): the largest of float16 weights is one of them. Code and
+// scale of an input are found within the row. The kernel brings HALF.
+//
+// use lib/half.wgsl
+
+const NF4_BLOCK = 64u;
+const NF4_LEVELS = array<f32, 16>(
+  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+);
+
+// Words of a row.
+fn nf4_words(inputs: u32) -> u32 {
+  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
+  return nf4_scale_word(inputs, (inputs + 63u) / NF4_BLOCK + ragged + select(0u, 1u, HALF));
+}
+
+// The word with the codes of an input.
+fn nf4_word(k: u32) -> u32 { return k / 8u; }
+
+// The block of an input, counted within its row; the word with the block's scale, and the scale.
+fn nf4_block(inputs: u32, row: u32, k: u32) -> u32 { return ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK; }
+fn nf4_scale_word(inputs: u32, block: u32) -> u32 { return (inputs + 7u) / 8u + select(block, block / 2u, HALF); }
+fn nf4_scale(word: u32, block: u32) -> f32 {
+  if (!HALF) { return bitcast<f32>(word); }
+  let pair = open_half(word);
+  return select(pair.x, pair.y, block % 2u == 1u);
+}
+
+// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
+// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
+
+override HALF_FLUSHES: bool = false;
+
+fn open_half(bits: u32) -> vec2f {
+  let plain = unpack2x16float(bits);
+  if (!HALF_FLUSHES) { return plain; }
+  let h = vec2u(bits & 0xffffu, bits >> 16u);
+  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
+  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
+}
+`,
+  },
+};
+
+/** shaders/matmul-panel.wgsl */
+export const matmulPanel: Shader<"x" | "weight" | "bias" | "y", { BLOCKS: number; SETS: number; SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
+  name: "matmul-panel",
+  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
+  code: {
+    plain: `enable subgroups;
+requires immediate_address_space;
+// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in float32
+//
+//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
+//
+// One workgroup is one subgroup and makes 64 rows times 16 SG columns (lib/panel.wgsl).
+//
+// use lib/matmul-panel.wgsl
+// use lib/rows-float.wgsl
+
+fn weights_in(place: vec2u, k: u32) -> Weights {
+  return Weights(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
+}
+
+// The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
+// \`weights_in\`, the weights of four neighbouring outputs for 16 inputs.
+//
+// use lib/panel.wgsl
+// use lib/matmul-frame.wgsl
+// use lib/grid.wgsl
+
+// Where the weights of a lane's four sets of outputs lie; the first of its rows.
+struct Lane { lane: u32, row: u32, places: array<vec2u, 4>, }
+
+fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k); }
+
+fn start_of(at: Lane, i: u32) -> u32 { return start(at.row + i); }
+
+// Beyond the last input rows are zero.
+fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
+  let at = vec4u(k + lane) + vec4u(0u, 4u, 8u, 12u);
+  let row = vec4f(x[start + within(at.x)], x[start + within(at.y)], x[start + within(at.z)], x[start + within(at.w)]);
+  if (!RAGGED) { return row; }
+  return row * select(vec4f(), vec4f(1.0), at < vec4u(params.k));
+}
+
+fn store_set(row: u32, own: u32, value: vec4f) {
+  if (4u * own < params.n) { store(row, 4u * own, value + bias_of(4u * own)); }
+}
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let row_tiles = (params.vectors + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let tile = linear_group(id, count);
+  if (tile >= row_tiles * ((params.n + panel_columns() - 1u) / panel_columns())) { return; }
+  let row = PANEL_ROWS * (tile % row_tiles);
+  let rows = min(PANEL_ROWS, params.vectors - row);
+  let own = tile / row_tiles * SETS * SG + lane;
+  let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
+  var totals = array<Sums, PANEL_ROWS>();
+  add_panels(&totals, Lane(lane, row, places), rows, params.k);
+  for (var i = 0u; i < rows; i++) {
+    let total = totals[i];
+    store_set(row + i, own, total.a);
+    if (SETS > 1u) { store_set(row + i, own + SG, total.b); }
+    if (SETS > 2u) {
+      store_set(row + i, own + 2u * SG, total.c);
+      store_set(row + i, own + 3u * SG, total.d);
+    }
+  }
+}
+
+// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
+// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
+//
+// The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
+// from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
+// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
+//
+// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+//
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
+// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
+// 8 + lane and 12 + lane.
+
+override BLOCKS: u32; // 1 to 4
+override SETS: u32; // 1, 2 or 4
+
+const PANEL_ROWS = 64u;
+
+// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
+struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
+
+// The weights of a lane's columns for 16 inputs.
+struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
+
+// A row's sums at a lane's columns.
+struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+fn block_at(at: Lane, k: u32) -> Block {
+  var w = Block();
+  w.a = weights_at(at, 0u, k);
+  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  if (SETS > 2u) {
+    w.c = weights_at(at, 2u, k);
+    w.d = weights_at(at, 3u, k);
+  }
+  return w;
+}
+
+fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
+  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+    let w0 = block_at(at, k);
+    var w1 = Block();
+    var w2 = Block();
+    var w3 = Block();
+    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
+    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
+    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    for (var i = 0u; i < rows; i++) {
+      let start = start_of(at, i);
+      var total = (*totals)[i];
+      add_block(&total, row_at(start, k, at.lane), w0);
+      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
+      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
+      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      (*totals)[i] = total;
+    }
+  }
+}
+
+fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
+  var t = Sums();
+  add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
+  add_inputs(&t, row.y, w.a.q, w.b.q, w.c.q, w.d.q);
+  add_inputs(&t, row.z, w.a.r, w.b.r, w.c.r, w.d.r);
+  add_inputs(&t, row.w, w.a.s, w.b.s, w.c.s, w.d.s);
+  (*total).a += t.a;
+  (*total).b += t.b;
+  (*total).c += t.c;
+  (*total).d += t.d;
+}
+
+// Four inputs, of which each lane holds the row's value for one.
+fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
+  add_input(t, subgroupBroadcast(mine, 0u), a[0], b[0], c[0], d[0]);
+  add_input(t, subgroupBroadcast(mine, 1u), a[1], b[1], c[1], d[1]);
+  add_input(t, subgroupBroadcast(mine, 2u), a[2], b[2], c[2], d[2]);
+  add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
+}
+
+// The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
+fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
+  (*t).a = fma(a, vec4f(value), (*t).a);
+  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  if (SETS > 2u) {
+    (*t).c = fma(c, vec4f(value), (*t).c);
+    (*t).d = fma(d, vec4f(value), (*t).d);
+  }
+}
+
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -4344,7 +4772,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -4506,23 +4934,9 @@ fn weights(place: vec2u, k: u32) -> Weights {
   let scale = scales(place, k);
   let near = code_texel(place, k);
   let far = code_texel(place, k + 8u);
-  return Weights(
-    columns(near >> vec4u(0u), place, k + 0u, scale),
-    columns(near >> vec4u(4u), place, k + 1u, scale),
-    columns(near >> vec4u(8u), place, k + 2u, scale),
-    columns(near >> vec4u(12u), place, k + 3u, scale),
-    columns(near >> vec4u(16u), place, k + 4u, scale),
-    columns(near >> vec4u(20u), place, k + 5u, scale),
-    columns(near >> vec4u(24u), place, k + 6u, scale),
-    columns(near >> vec4u(28u), place, k + 7u, scale),
-    columns(far >> vec4u(0u), place, k + 8u, scale),
-    columns(far >> vec4u(4u), place, k + 9u, scale),
-    columns(far >> vec4u(8u), place, k + 10u, scale),
-    columns(far >> vec4u(12u), place, k + 11u, scale),
-    columns(far >> vec4u(16u), place, k + 12u, scale),
-    columns(far >> vec4u(20u), place, k + 13u, scale),
-    columns(far >> vec4u(24u), place, k + 14u, scale),
-    columns(far >> vec4u(28u), place, k + 15u, scale),
+  return weights_of(
+    four(near, place, k, scale), four(near >> vec4u(16u), place, k + 4u, scale),
+    four(far, place, k + 8u, scale), four(far >> vec4u(16u), place, k + 12u, scale),
   );
 }
 
@@ -4730,7 +5144,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -4814,6 +5228,14 @@ fn columns(codes: vec4u, place: vec2u, k: u32, block: vec4f) -> vec4f {
   let levels = vec4f(level(code.x), level(code.y), level(code.z), level(code.w));
   if (!RAGGED) { return levels * block; }
   return levels * scales(place, k);
+}
+
+// Four inputs from k on, one a column, whose codes are the lowest bits up.
+fn four(codes: vec4u, place: vec2u, k: u32, block: vec4f) -> mat4x4f {
+  return mat4x4f(
+    columns(codes, place, k, block), columns(codes >> vec4u(4u), place, k + 1u, block),
+    columns(codes >> vec4u(8u), place, k + 2u, block), columns(codes >> vec4u(12u), place, k + 3u, block),
+  );
 }
 
 // NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
@@ -5103,7 +5525,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
@@ -5163,1275 +5585,6 @@ fn weights(place: vec2u, k: u32) -> Weights {
 }
 
 fn prepare(lane: u32) {}
-
-// Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
-//
-// use lib/weight-rows.wgsl
-
-const TEXEL_INPUTS = 4u;
-
-fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
-
-// The weights of four outputs for four inputs, one input a column.
-fn four(place: vec2u, k: u32) -> mat4x4f {
-  let at = texel_at(place, k);
-  return transpose(mat4x4f(inputs(at, 0u), inputs(at, 1u), inputs(at, 2u), inputs(at, 3u)));
-}
-
-// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
-// A matrix of more rows than a texture is high goes on to the right.
-//
-// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
-
-// The first texel of a lane's first output; its other three outputs lie below it.
-fn place_of(texel: u32) -> vec2u {
-  let height = textureDimensions(weight).y;
-  let first = 4u * texel;
-  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
-  return vec2u(first / height * row_texels, first % height);
-}
-
-// The texel with input k of the first output.
-fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
-`,
-  },
-};
-
-/** shaders/matmul-subgroup-half.wgsl */
-export const matmulSubgroupHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
-  name: "matmul-subgroup-half",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
-  code: {
-    plain: `enable subgroups;
-requires immediate_address_space;
-// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in float16
-//
-//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
-//
-// One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
-//
-// use lib/tile.wgsl
-// use lib/matmul-tiles.wgsl
-// use lib/rows-half.wgsl
-// use lib/grid.wgsl
-
-fn step(block: ptr<function, Tile>, starts: Starts, k: u32, lane: u32, columns: mat4x4f) {
-  let rows = rows_at(starts, k + lane);
-  accumulate_0(block, rows, columns[0]);
-  accumulate_1(block, rows, columns[1]);
-  accumulate_2(block, rows, columns[2]);
-  accumulate_3(block, rows, columns[3]);
-}
-
-// Eight inputs from k on.
-fn two_steps(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
-  let columns = eight(place, k);
-  step(block, starts, k, lane, columns.near);
-  step(block, starts, k + 4u, lane, columns.far);
-}
-
-fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
-  two_steps(block, starts, place, k, lane);
-  two_steps(block, starts, place, k + 8u, lane);
-}
-
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
-//
-// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
-// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
-// these cost more than the arithmetic.
-//
-// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
-// accumulators between registers and memory.
-//
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
-// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
-
-const ROWS = 16u;
-const K_BLOCK = 16u;
-
-// One value of each row.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
-
-// Where each row starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
-
-struct Tile {
-  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
-  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
-  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
-  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
-}
-
-// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
-fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
-}
-fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
-}
-fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
-}
-fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
-}
-fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
-}
-fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
-}
-fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
-}
-fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
-}
-
-fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
-  (*total).r0 += (*block).r0;
-  (*total).r1 += (*block).r1;
-  (*total).r2 += (*block).r2;
-  (*total).r3 += (*block).r3;
-  (*total).r4 += (*block).r4;
-  (*total).r5 += (*block).r5;
-  (*total).r6 += (*block).r6;
-  (*total).r7 += (*block).r7;
-  (*total).r8 += (*block).r8;
-  (*total).r9 += (*block).r9;
-  (*total).r10 += (*block).r10;
-  (*total).r11 += (*block).r11;
-  (*total).r12 += (*block).r12;
-  (*total).r13 += (*block).r13;
-  (*total).r14 += (*block).r14;
-  (*total).r15 += (*block).r15;
-}
-
-// The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
-//
-// use lib/matmul-rows.wgsl
-
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
-  let texels = (params.n + 3u) / 4u;
-  let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
-  let row = ROWS * (tile % row_tiles);
-  let own = tile / row_tiles * SG + lane;
-  let place = place_in(own);
-  let starts = starts_of(row);
-  var total = Tile();
-  for (var k = 0u; k < params.k; k += K_BLOCK) {
-    var block = Tile();
-    add_inputs(&block, starts, place, k, lane);
-    add_block(&total, &block);
-  }
-  if (own >= texels) { return; }
-  let first = 4u * own;
-  let b = bias_of(first);
-  store(row + 0u, first, total.r0 + b);
-  store(row + 1u, first, total.r1 + b);
-  store(row + 2u, first, total.r2 + b);
-  store(row + 3u, first, total.r3 + b);
-  store(row + 4u, first, total.r4 + b);
-  store(row + 5u, first, total.r5 + b);
-  store(row + 6u, first, total.r6 + b);
-  store(row + 7u, first, total.r7 + b);
-  store(row + 8u, first, total.r8 + b);
-  store(row + 9u, first, total.r9 + b);
-  store(row + 10u, first, total.r10 + b);
-  store(row + 11u, first, total.r11 + b);
-  store(row + 12u, first, total.r12 + b);
-  store(row + 13u, first, total.r13 + b);
-  store(row + 14u, first, total.r14 + b);
-  store(row + 15u, first, total.r15 + b);
-}
-
-// The rows of a matrix product in tiles (tile.wgsl).
-//
-// use lib/matmul-frame.wgsl
-
-fn starts_of(row: u32) -> Starts {
-  return Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
-}
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: Starts, k: u32) -> Rows {
-  let mine = within(k);
-  let a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (!RAGGED) { return a; }
-  let inside = select(0.0, 1.0, k < params.k);
-  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-}
-
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
-//
-// use lib/planes.wgsl
-
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (!RAGGED) { return k; }
-  return min(k, params.k - 1u);
-}
-
-// Where the weights of four neighbouring outputs lie, the last for those beyond it.
-fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
-
-// The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(output: u32) -> vec4f {
-  if (params.has_bias == 0u) { return vec4f(); }
-  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
-  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
-}
-
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = output_at(row, first);
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
-}
-
-// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
-fn output_at(row: u32, n: u32) -> u32 {
-  let plane = n / params.plane;
-  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
-}
-
-// Weights in float16, eight neighbouring inputs of an output to a texel, two to a word. Beyond the last input they meet a zero.
-//
-// use lib/weight-rows.wgsl
-// use lib/half.wgsl
-
-const TEXEL_INPUTS = 8u;
-
-fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
-
-// The weights of four outputs for eight inputs, one input a column.
-struct Eight { near: mat4x4f, far: mat4x4f, }
-
-// Of two words of each output: four inputs.
-fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
-  return transpose(mat4x4f(
-    vec4f(open_half(a.x), open_half(a.y)), vec4f(open_half(b.x), open_half(b.y)),
-    vec4f(open_half(c.x), open_half(c.y)), vec4f(open_half(d.x), open_half(d.y)),
-  ));
-}
-
-fn eight(place: vec2u, k: u32) -> Eight {
-  let at = texel_at(place, k);
-  let a = inputs(at, 0u);
-  let b = inputs(at, 1u);
-  let c = inputs(at, 2u);
-  let d = inputs(at, 3u);
-  return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
-}
-
-// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
-// A matrix of more rows than a texture is high goes on to the right.
-//
-// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
-
-// The first texel of a lane's first output; its other three outputs lie below it.
-fn place_of(texel: u32) -> vec2u {
-  let height = textureDimensions(weight).y;
-  let first = 4u * texel;
-  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
-  return vec2u(first / height * row_texels, first % height);
-}
-
-// The texel with input k of the first output.
-fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
-
-// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
-// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
-
-override HALF_FLUSHES: bool = false;
-
-fn open_half(bits: u32) -> vec2f {
-  let plain = unpack2x16float(bits);
-  if (!HALF_FLUSHES) { return plain; }
-  let h = vec2u(bits & 0xffffu, bits >> 16u);
-  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
-  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
-}
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
-`,
-  },
-};
-
-/** shaders/matmul-subgroup-nf4.wgsl */
-export const matmulSubgroupNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
-  name: "matmul-subgroup-nf4",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
-  code: {
-    plain: `enable subgroups;
-requires immediate_address_space;
-// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in NF4 (lib/nf4.wgsl)
-//
-//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
-//
-// One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
-//
-// use lib/tile.wgsl
-// use lib/matmul-tiles.wgsl
-// use lib/nf4-texels.wgsl
-// use lib/grid.wgsl
-
-override HALF: bool;
-
-// From memory: a shuffle is a chain of instructions here.
-var<private> table: array<f32, 16> = NF4_LEVELS;
-
-fn level(code: u32) -> f32 { return table[code]; }
-
-// Four inputs from k on, their codes from the lowest bits up.
-fn step(block: ptr<function, Tile>, starts: Starts, place: vec2u, codes: vec4u, scale: vec4f, k: u32, lane: u32) {
-  let rows = rows_at(starts, k + lane);
-  accumulate_0(block, rows, columns(codes >> vec4u(0u), place, k + 0u, scale));
-  accumulate_1(block, rows, columns(codes >> vec4u(4u), place, k + 1u, scale));
-  accumulate_2(block, rows, columns(codes >> vec4u(8u), place, k + 2u, scale));
-  accumulate_3(block, rows, columns(codes >> vec4u(12u), place, k + 3u, scale));
-}
-
-fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
-  let scale = scales(place, k);
-  let near = code_texel(place, k);
-  let far = code_texel(place, k + 8u);
-  step(block, starts, place, near, scale, k, lane);
-  step(block, starts, place, near >> vec4u(16u), scale, k + 4u, lane);
-  step(block, starts, place, far, scale, k + 8u, lane);
-  step(block, starts, place, far >> vec4u(16u), scale, k + 12u, lane);
-}
-
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
-//
-// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
-// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
-// these cost more than the arithmetic.
-//
-// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
-// accumulators between registers and memory.
-//
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
-// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
-
-const ROWS = 16u;
-const K_BLOCK = 16u;
-
-// One value of each row.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
-
-// Where each row starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
-
-struct Tile {
-  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
-  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
-  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
-  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
-}
-
-// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
-fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
-}
-fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
-}
-fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
-}
-fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
-}
-fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
-}
-fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
-}
-fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
-}
-fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
-}
-
-fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
-  (*total).r0 += (*block).r0;
-  (*total).r1 += (*block).r1;
-  (*total).r2 += (*block).r2;
-  (*total).r3 += (*block).r3;
-  (*total).r4 += (*block).r4;
-  (*total).r5 += (*block).r5;
-  (*total).r6 += (*block).r6;
-  (*total).r7 += (*block).r7;
-  (*total).r8 += (*block).r8;
-  (*total).r9 += (*block).r9;
-  (*total).r10 += (*block).r10;
-  (*total).r11 += (*block).r11;
-  (*total).r12 += (*block).r12;
-  (*total).r13 += (*block).r13;
-  (*total).r14 += (*block).r14;
-  (*total).r15 += (*block).r15;
-}
-
-// The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
-//
-// use lib/matmul-rows.wgsl
-
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
-  let texels = (params.n + 3u) / 4u;
-  let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
-  let row = ROWS * (tile % row_tiles);
-  let own = tile / row_tiles * SG + lane;
-  let place = place_in(own);
-  let starts = starts_of(row);
-  var total = Tile();
-  for (var k = 0u; k < params.k; k += K_BLOCK) {
-    var block = Tile();
-    add_inputs(&block, starts, place, k, lane);
-    add_block(&total, &block);
-  }
-  if (own >= texels) { return; }
-  let first = 4u * own;
-  let b = bias_of(first);
-  store(row + 0u, first, total.r0 + b);
-  store(row + 1u, first, total.r1 + b);
-  store(row + 2u, first, total.r2 + b);
-  store(row + 3u, first, total.r3 + b);
-  store(row + 4u, first, total.r4 + b);
-  store(row + 5u, first, total.r5 + b);
-  store(row + 6u, first, total.r6 + b);
-  store(row + 7u, first, total.r7 + b);
-  store(row + 8u, first, total.r8 + b);
-  store(row + 9u, first, total.r9 + b);
-  store(row + 10u, first, total.r10 + b);
-  store(row + 11u, first, total.r11 + b);
-  store(row + 12u, first, total.r12 + b);
-  store(row + 13u, first, total.r13 + b);
-  store(row + 14u, first, total.r14 + b);
-  store(row + 15u, first, total.r15 + b);
-}
-
-// The rows of a matrix product in tiles (tile.wgsl).
-//
-// use lib/matmul-frame.wgsl
-
-fn starts_of(row: u32) -> Starts {
-  return Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
-}
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: Starts, k: u32) -> Rows {
-  let mine = within(k);
-  let a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (!RAGGED) { return a; }
-  let inside = select(0.0, 1.0, k < params.k);
-  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-}
-
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
-//
-// use lib/planes.wgsl
-
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (!RAGGED) { return k; }
-  return min(k, params.k - 1u);
-}
-
-// Where the weights of four neighbouring outputs lie, the last for those beyond it.
-fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
-
-// The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(output: u32) -> vec4f {
-  if (params.has_bias == 0u) { return vec4f(); }
-  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
-  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
-}
-
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = output_at(row, first);
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
-}
-
-// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
-fn output_at(row: u32, n: u32) -> u32 {
-  let plane = n / params.plane;
-  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
-}
-
-// NF4 weights (nf4.wgsl) in a texture (weight-texture.wgsl): a texel holds a word of each of four neighbouring outputs.
-// RAGGED: rows begin within blocks. A block of scales holds for all inputs that a kernel takes at a time, and these begin
-// with a word of codes. The kernel brings \`level\`.
-//
-// use lib/nf4.wgsl
-
-fn place_of(texel: u32) -> vec2u { return vec2u(texel, 0u); }
-
-// The codes of eight inputs from k on, the first in the low bits.
-fn code_texel(place: vec2u, k: u32) -> vec4u {
-  return textureLoad(weight, vec2u(place.x, nf4_word(within(k))), 0);
-}
-
-fn scale_texel(place: vec2u, output: u32, k: u32) -> vec4f {
-  let block = nf4_block(params.k, 4u * place.x + output, within(k));
-  let words = textureLoad(weight, vec2u(place.x, nf4_scale_word(params.k, block)), 0);
-  return vec4f(nf4_scale(words.x, block), nf4_scale(words.y, block), nf4_scale(words.z, block), nf4_scale(words.w, block));
-}
-
-// Scales of four neighbouring outputs for input k: one texel, unless the outputs' rows begin within blocks.
-fn scales(place: vec2u, k: u32) -> vec4f {
-  let first = scale_texel(place, 0u, k);
-  if (!RAGGED) { return first; }
-  return vec4f(first.x, scale_texel(place, 1u, k).y, scale_texel(place, 2u, k).z, scale_texel(place, 3u, k).w);
-}
-
-// The weights of four neighbouring outputs for input k by the lowest four bits of their codes; \`block\` are the scales
-// where rows begin with a block.
-fn columns(codes: vec4u, place: vec2u, k: u32, block: vec4f) -> vec4f {
-  let code = codes & vec4u(15u);
-  let levels = vec4f(level(code.x), level(code.y), level(code.z), level(code.w));
-  if (!RAGGED) { return levels * block; }
-  return levels * scales(place, k);
-}
-
-// NF4: a weight is one of 16 levels times the largest magnitude of its block, both float32. A block is 64 neighbours in
-// the row-major matrix, so a row may begin within one.
-//
-// A row is stored in words of its own: codes, eight to a word, the first in the low bits; then the scales of the blocks
-// that it touches, float32, or float16 two to a word (HALF): the largest of float16 weights is one of them. Code and
-// scale of an input are found within the row. The kernel brings HALF.
-//
-// use lib/half.wgsl
-
-const NF4_BLOCK = 64u;
-const NF4_LEVELS = array<f32, 16>(
-  -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
-  -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
-  0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
-  0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
-);
-
-// Words of a row.
-fn nf4_words(inputs: u32) -> u32 {
-  let ragged = select(0u, 1u, inputs % NF4_BLOCK != 0u);
-  return nf4_scale_word(inputs, (inputs + 63u) / NF4_BLOCK + ragged + select(0u, 1u, HALF));
-}
-
-// The word with the codes of an input.
-fn nf4_word(k: u32) -> u32 { return k / 8u; }
-
-// The block of an input, counted within its row; the word with the block's scale, and the scale.
-fn nf4_block(inputs: u32, row: u32, k: u32) -> u32 { return ((row * inputs) % NF4_BLOCK + k) / NF4_BLOCK; }
-fn nf4_scale_word(inputs: u32, block: u32) -> u32 { return (inputs + 7u) / 8u + select(block, block / 2u, HALF); }
-fn nf4_scale(word: u32, block: u32) -> f32 {
-  if (!HALF) { return bitcast<f32>(word); }
-  let pair = open_half(word);
-  return select(pair.x, pair.y, block % 2u == 1u);
-}
-
-// Two float16 numbers out of a word. WGSL lets unpack2x16float flush subnormal numbers to zero; HALF_FLUSHES says
-// that this adapter does (the start-up test found out), and then they are built from their bits: m * 2^-24.
-
-override HALF_FLUSHES: bool = false;
-
-fn open_half(bits: u32) -> vec2f {
-  let plain = unpack2x16float(bits);
-  if (!HALF_FLUSHES) { return plain; }
-  let h = vec2u(bits & 0xffffu, bits >> 16u);
-  let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
-  return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
-}
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
-`,
-  },
-};
-
-/** shaders/matmul-subgroup.wgsl */
-export const matmulSubgroup: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
-  name: "matmul-subgroup",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
-  code: {
-    plain: `enable subgroups;
-requires immediate_address_space;
-// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in float32
-//
-//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
-//
-// One workgroup is one subgroup and makes 16 rows times 4 SG columns (lib/tile.wgsl).
-//
-// use lib/tile.wgsl
-// use lib/matmul-tiles.wgsl
-// use lib/rows-float.wgsl
-// use lib/grid.wgsl
-
-// Four inputs from k on.
-fn step(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
-  let rows = rows_at(starts, k + lane);
-  let columns = four(place, k);
-  accumulate_0(block, rows, columns[0]);
-  accumulate_1(block, rows, columns[1]);
-  accumulate_2(block, rows, columns[2]);
-  accumulate_3(block, rows, columns[3]);
-}
-
-fn add_inputs(block: ptr<function, Tile>, starts: Starts, place: vec2u, k: u32, lane: u32) {
-  step(block, starts, place, k, lane);
-  step(block, starts, place, k + 4u, lane);
-  step(block, starts, place, k + 8u, lane);
-  step(block, starts, place, k + 12u, lane);
-}
-
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one subgroup.
-//
-// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
-// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
-// these cost more than the arithmetic.
-//
-// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
-// accumulators between registers and memory.
-//
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
-// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
-
-const ROWS = 16u;
-const K_BLOCK = 16u;
-
-// One value of each row.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
-
-// Where each row starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
-
-struct Tile {
-  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
-  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
-  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
-  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
-}
-
-// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
-fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
-}
-fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
-}
-fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
-}
-fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
-}
-fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
-}
-fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
-}
-fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
-}
-fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
-}
-
-fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
-  (*total).r0 += (*block).r0;
-  (*total).r1 += (*block).r1;
-  (*total).r2 += (*block).r2;
-  (*total).r3 += (*block).r3;
-  (*total).r4 += (*block).r4;
-  (*total).r5 += (*block).r5;
-  (*total).r6 += (*block).r6;
-  (*total).r7 += (*block).r7;
-  (*total).r8 += (*block).r8;
-  (*total).r9 += (*block).r9;
-  (*total).r10 += (*block).r10;
-  (*total).r11 += (*block).r11;
-  (*total).r12 += (*block).r12;
-  (*total).r13 += (*block).r13;
-  (*total).r14 += (*block).r14;
-  (*total).r15 += (*block).r15;
-}
-
-// The frame of a matrix product in tiles of 16 rows (tile.wgsl): which rows and columns a workgroup makes.
-// The kernel brings \`place_of\`, where its weights lie, and \`add_inputs\`, which adds a block of inputs to a tile.
-//
-// use lib/matmul-rows.wgsl
-
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + ROWS - 1u) / ROWS;
-  let texels = (params.n + 3u) / 4u;
-  let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + SG - 1u) / SG)) { return; }
-  let row = ROWS * (tile % row_tiles);
-  let own = tile / row_tiles * SG + lane;
-  let place = place_in(own);
-  let starts = starts_of(row);
-  var total = Tile();
-  for (var k = 0u; k < params.k; k += K_BLOCK) {
-    var block = Tile();
-    add_inputs(&block, starts, place, k, lane);
-    add_block(&total, &block);
-  }
-  if (own >= texels) { return; }
-  let first = 4u * own;
-  let b = bias_of(first);
-  store(row + 0u, first, total.r0 + b);
-  store(row + 1u, first, total.r1 + b);
-  store(row + 2u, first, total.r2 + b);
-  store(row + 3u, first, total.r3 + b);
-  store(row + 4u, first, total.r4 + b);
-  store(row + 5u, first, total.r5 + b);
-  store(row + 6u, first, total.r6 + b);
-  store(row + 7u, first, total.r7 + b);
-  store(row + 8u, first, total.r8 + b);
-  store(row + 9u, first, total.r9 + b);
-  store(row + 10u, first, total.r10 + b);
-  store(row + 11u, first, total.r11 + b);
-  store(row + 12u, first, total.r12 + b);
-  store(row + 13u, first, total.r13 + b);
-  store(row + 14u, first, total.r14 + b);
-  store(row + 15u, first, total.r15 + b);
-}
-
-// The rows of a matrix product in tiles (tile.wgsl).
-//
-// use lib/matmul-frame.wgsl
-
-fn starts_of(row: u32) -> Starts {
-  return Starts(
-    vec4u(start(row + 0u), start(row + 1u), start(row + 2u), start(row + 3u)),
-    vec4u(start(row + 4u), start(row + 5u), start(row + 6u), start(row + 7u)),
-    vec4u(start(row + 8u), start(row + 9u), start(row + 10u), start(row + 11u)),
-    vec4u(start(row + 12u), start(row + 13u), start(row + 14u), start(row + 15u)),
-  );
-}
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: Starts, k: u32) -> Rows {
-  let mine = within(k);
-  let a = Rows(
-    vec4f(x[starts.a.x + mine], x[starts.a.y + mine], x[starts.a.z + mine], x[starts.a.w + mine]),
-    vec4f(x[starts.b.x + mine], x[starts.b.y + mine], x[starts.b.z + mine], x[starts.b.w + mine]),
-    vec4f(x[starts.c.x + mine], x[starts.c.y + mine], x[starts.c.z + mine], x[starts.c.w + mine]),
-    vec4f(x[starts.d.x + mine], x[starts.d.y + mine], x[starts.d.z + mine], x[starts.d.w + mine]),
-  );
-  if (!RAGGED) { return a; }
-  let inside = select(0.0, 1.0, k < params.k);
-  return Rows(a.a * inside, a.b * inside, a.c * inside, a.d * inside);
-}
-
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
-//
-// use lib/planes.wgsl
-
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var weight: texture_2d<u32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (!RAGGED) { return k; }
-  return min(k, params.k - 1u);
-}
-
-// Where the weights of four neighbouring outputs lie, the last for those beyond it.
-fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
-
-// The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(output: u32) -> vec4f {
-  if (params.has_bias == 0u) { return vec4f(); }
-  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
-  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
-}
-
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = output_at(row, first);
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
-}
-
-// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
-fn output_at(row: u32, n: u32) -> u32 {
-  let plane = n / params.plane;
-  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
-}
 
 // Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
 //
@@ -6702,7 +5855,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-tiles.wgsl, matmul-panel.wgsl, matmul-strips.wgsl): parameters and
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
 // bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
 // n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
 //

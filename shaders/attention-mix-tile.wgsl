@@ -1,4 +1,4 @@
-// Mixes the values by attention probability, for software adapters: z = probs v per head
+// Mixes the values by attention probability, for software adapters of 8 lanes: z = probs v per head
 //
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
@@ -17,13 +17,11 @@ fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column:
   accumulate_1(block, a, near[1]);
   accumulate_2(block, a, near[2]);
   accumulate_3(block, a, near[3]);
-  if (SG > 4u) {
-    let far = four(row, head, s + 4u, column);
-    accumulate_4(block, a, far[0]);
-    accumulate_5(block, a, far[1]);
-    accumulate_6(block, a, far[2]);
-    accumulate_7(block, a, far[3]);
-  }
+  let far = four(row, head, s + 4u, column);
+  accumulate_4(block, a, far[0]);
+  accumulate_5(block, a, far[1]);
+  accumulate_6(block, a, far[2]);
+  accumulate_7(block, a, far[3]);
 }
 
 @compute @workgroup_size(SG)
@@ -42,12 +40,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total = Tile();
   for (var k = 0u; k < params.sources; k += K_BLOCK) {
     var block = Tile();
-    if (SG < 8u) { // no slower than written out, and compiled in half the time
-      for (var s = 0u; s < K_BLOCK; s += SG) { step(&block, starts, memory_row, head, column, k + s, lane); }
-    } else {
-      step(&block, starts, memory_row, head, column, k, lane);
-      step(&block, starts, memory_row, head, column, k + SG, lane);
-    }
+    step(&block, starts, memory_row, head, column, k, lane);
+    step(&block, starts, memory_row, head, column, k + SG, lane);
     add_block(&total, &block);
   }
   store(batch, query + 0u, head, column, total.r0);

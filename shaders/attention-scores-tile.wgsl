@@ -1,4 +1,4 @@
-// Attention scores for software adapters: y = scale q k^T per head, and -inf where a later token would be seen (causal)
+// Attention scores for software adapters of 8 lanes: y = scale q k^T per head, and -inf where a later token would be seen (causal)
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
@@ -17,13 +17,11 @@ fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u
   accumulate_1(block, a, near[1]);
   accumulate_2(block, a, near[2]);
   accumulate_3(block, a, near[3]);
-  if (SG > 4u) {
-    let far = four(keys, d + 4u);
-    accumulate_4(block, a, far[0]);
-    accumulate_5(block, a, far[1]);
-    accumulate_6(block, a, far[2]);
-    accumulate_7(block, a, far[3]);
-  }
+  let far = four(keys, d + 4u);
+  accumulate_4(block, a, far[0]);
+  accumulate_5(block, a, far[1]);
+  accumulate_6(block, a, far[2]);
+  accumulate_7(block, a, far[3]);
 }
 
 @compute @workgroup_size(SG)
@@ -43,12 +41,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total = Tile();
   for (var k = 0u; k < params.dim; k += K_BLOCK) {
     var block = Tile();
-    if (SG < 8u) { // no slower than written out, and compiled in half the time
-      for (var s = 0u; s < K_BLOCK; s += SG) { step(&block, starts, keys, k + s, lane); }
-    } else {
-      step(&block, starts, keys, k, lane);
-      step(&block, starts, keys, k + SG, lane);
-    }
+    step(&block, starts, keys, k, lane);
+    step(&block, starts, keys, k + SG, lane);
     add_block(&total, &block);
   }
   store(place(batch, query + 0u, head), sources, total.r0);

@@ -1,0 +1,25 @@
+// Matrix product with bias for software adapters of 4 lanes: y = x W^T + b, weights in NF4 (lib/nf4.wgsl)
+//
+//   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
+//
+// One workgroup is one subgroup and makes 64 rows times 16 SG columns (lib/panel.wgsl).
+//
+// use lib/matmul-panel.wgsl
+// use lib/nf4-texels.wgsl
+
+override HALF: bool;
+
+// From memory: a shuffle is a chain of instructions here.
+var<private> table: array<f32, 16> = NF4_LEVELS;
+
+fn level(code: u32) -> f32 { return table[code]; }
+
+fn weights_in(place: vec2u, k: u32) -> Weights {
+  let scale = scales(place, k);
+  let near = code_texel(place, k);
+  let far = code_texel(place, k + 8u);
+  return Weights(
+    four(near, place, k, scale), four(near >> vec4u(16u), place, k + 4u, scale),
+    four(far, place, k + 8u, scale), four(far >> vec4u(16u), place, k + 12u, scale),
+  );
+}
