@@ -1,4 +1,4 @@
-// Matrix product with bias for software adapters of 8 lanes, more than 512 inputs: y = x W^T + b, weights in float32
+// Matrix product with bias for software adapters of 8 lanes, large matrices: y = x W^T + b, weights in float32
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //

@@ -115,8 +115,8 @@ export const productClass = ({ format, inputs, outputs }: Matrix, vectors: numbe
 /** So few vectors leave tiles of 64 rows mostly empty. */
 const FEW = 16;
 
-/** Tall strips are faster, but take longer to compile: small models would not earn it back. */
-const SMALL_INPUTS = 512;
+/** Tall strips and large panels are faster, but take longer to compile: small models would not earn it back. */
+const isLarge = ({ inputs, outputs }: Matrix): boolean => inputs * outputs > 2 ** 18;
 
 /** What was measured to be fastest, else what a fixed table says. */
 function formFor(gpu: Gpu, weight: Matrix, vectors: number): FormName {
@@ -126,7 +126,7 @@ function formFor(gpu: Gpu, weight: Matrix, vectors: number): FormName {
   if (gpu.info.tier === "A") return "matrix";
   if (gpu.info.tier === "B") return vectors <= FEW ? "16 x 16" : "64 x 64";
   if (hasPanels(gpu)) return "panel";
-  return weight.inputs > SMALL_INPUTS && weight.format === "float32" ? "tall" : "strips";
+  return isLarge(weight) && weight.format === "float32" ? "tall" : "strips";
 }
 
 function form(gpu: Gpu, weight: Matrix, name: FormName): Form {
@@ -141,13 +141,15 @@ function form(gpu: Gpu, weight: Matrix, name: FormName): Form {
 }
 
 /** Tier D. RAGGED: the last inputs do not fill what a kernel takes at a time, or rows of NF4 begin within blocks. */
-function softwareForm(gpu: Gpu, { format, inputs, outputs }: Matrix, name: SoftwareForm): Form {
-  const taken = isNf4(format) ? NF4_BLOCK : name === "panel" ? 4 * K_BLOCK : K_BLOCK;
+function softwareForm(gpu: Gpu, weight: Matrix, name: SoftwareForm): Form {
+  const { format, inputs, outputs } = weight;
+  const large = isLarge(weight) && !isNf4(format);
+  const taken = isNf4(format) ? NF4_BLOCK : name === "panel" && large ? 4 * K_BLOCK : K_BLOCK;
   const overrides = { SG: gpu.info.subgroupSize, RAGGED: inputs % taken !== 0 };
   const half = { ...overrides, ...halfOverride(gpu) };
   const nf4 = { ...half, HALF: format === "nf4-half" };
   if (name === "panel") {
-    const { overrides: panel, tile } = panelFor(isNf4(format) ? 1 : 4, outputs);
+    const { overrides: panel, tile } = panelFor(large ? 4 : 1, outputs);
     if (format === "float32") return made(matmulPanel, { ...overrides, ...panel }, tile);
     if (format === "float16") return made(matmulPanelHalf, { ...half, ...panel }, tile);
     return made(matmulPanelNf4, { ...nf4, ...panel }, tile);
