@@ -6,8 +6,22 @@
 // their values (`batches` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
-// use lib/mix-rows.wgsl
+// use lib/mix-frame.wgsl
+// use lib/query-starts.wgsl
 // use lib/grid.wgsl
+
+// A lane's probability of each query. Beyond the last source they are zero.
+fn rows_at(starts: Starts, s: u32) -> Rows {
+  let mine = min(s, params.sources - 1u);
+  let inside = select(0.0, 1.0, s < params.sources);
+  let rows = Rows(
+    vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
+    vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
+    vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
+    vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
+  );
+  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
+}
 
 // SG sources from s on.
 fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column: u32, s: u32, lane: u32) {

@@ -1,20 +1,21 @@
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
+// BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
 // start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
 // 8 + lane and 12 + lane.
 
-override BLOCKS: u32; // 1 to 4
+override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
 
 const PANEL_ROWS = 64u;
+const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
@@ -39,21 +40,25 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w0 = block_at(at, k);
     var w1 = Block();
     var w2 = Block();
     var w3 = Block();
-    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
-    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
-    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    if (BLOCKS > 1u) {
+      w1 = block_at(at, k + K_BLOCK);
+      w2 = block_at(at, k + 2u * K_BLOCK);
+      w3 = block_at(at, k + 3u * K_BLOCK);
+    }
     for (var i = 0u; i < rows; i++) {
       let start = start_of(at, i);
       var total = (*totals)[i];
       add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
-      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
-      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      if (BLOCKS > 1u) {
+        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
+        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
+        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
+      }
       (*totals)[i] = total;
     }
   }

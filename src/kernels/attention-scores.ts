@@ -49,7 +49,7 @@ export function scoresOf(gpu: Gpu, label: string, q: Tensor, keys: Sources, caus
     const groups = (tile: TileSize) => tilesOf(tile, queries, sources) * heads.count * batches;
     const overrides = { SG, RAGGED: dim % K_BLOCK !== 0 };
     if (hasPanels(gpu)) {
-      const panel = panelFor(1, dim <= 32 ? Math.min(32, sources) : sources);
+      const panel = panelFor(1, dim <= 32 ? Math.min(32, sources) : sources); // small models earn back less compiling
       gpu.run(attentionScoresPanel, { ...overrides, ...panel.overrides }, bindings, some, groups(panel.tile));
     } else {
       const form = attentionForm(sources, dim);

@@ -114,22 +114,23 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
+// BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
 // start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
 // 8 + lane and 12 + lane.
 
-override BLOCKS: u32; // 1 to 4
+override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
 
 const PANEL_ROWS = 64u;
+const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
@@ -154,21 +155,25 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w0 = block_at(at, k);
     var w1 = Block();
     var w2 = Block();
     var w3 = Block();
-    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
-    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
-    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    if (BLOCKS > 1u) {
+      w1 = block_at(at, k + K_BLOCK);
+      w2 = block_at(at, k + 2u * K_BLOCK);
+      w3 = block_at(at, k + 3u * K_BLOCK);
+    }
     for (var i = 0u; i < rows; i++) {
       let start = start_of(at, i);
       var total = (*totals)[i];
       add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
-      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
-      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      if (BLOCKS > 1u) {
+        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
+        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
+        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
+      }
       (*totals)[i] = total;
     }
   }
@@ -579,8 +584,22 @@ requires immediate_address_space;
 // their values (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
-// use lib/mix-rows.wgsl
+// use lib/mix-frame.wgsl
+// use lib/query-starts.wgsl
 // use lib/grid.wgsl
+
+// A lane's probability of each query. Beyond the last source they are zero.
+fn rows_at(starts: Starts, s: u32) -> Rows {
+  let mine = min(s, params.sources - 1u);
+  let inside = select(0.0, 1.0, s < params.sources);
+  let rows = Rows(
+    vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
+    vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
+    vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
+    vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
+  );
+  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
+}
 
 // SG sources from s on.
 fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column: u32, s: u32, lane: u32) {
@@ -829,24 +848,6 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r15 += (*block).r15;
 }
 
-// The probabilities of attention mixes in tiles (tile.wgsl).
-//
-// use lib/mix-frame.wgsl
-// use lib/query-starts.wgsl
-
-// A lane's probability of each query. Beyond the last source they are zero.
-fn rows_at(starts: Starts, s: u32) -> Rows {
-  let mine = min(s, params.sources - 1u);
-  let inside = select(0.0, 1.0, s < params.sources);
-  let rows = Rows(
-    vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
-    vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
-    vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
-    vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
-  );
-  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
-}
-
 // What the attention mixes of tier D share: parameters and bindings, where
 // probabilities start, how values are read and the mix is stored. There are probabilities of \`own_heads\` of all heads, from
 // first_head on.
@@ -1069,22 +1070,23 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
+// BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
 // start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
 // 8 + lane and 12 + lane.
 
-override BLOCKS: u32; // 1 to 4
+override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
 
 const PANEL_ROWS = 64u;
+const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
@@ -1109,21 +1111,25 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w0 = block_at(at, k);
     var w1 = Block();
     var w2 = Block();
     var w3 = Block();
-    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
-    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
-    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    if (BLOCKS > 1u) {
+      w1 = block_at(at, k + K_BLOCK);
+      w2 = block_at(at, k + 2u * K_BLOCK);
+      w3 = block_at(at, k + 3u * K_BLOCK);
+    }
     for (var i = 0u; i < rows; i++) {
       let start = start_of(at, i);
       var total = (*totals)[i];
       add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
-      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
-      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      if (BLOCKS > 1u) {
+        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
+        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
+        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
+      }
       (*totals)[i] = total;
     }
   }
@@ -1587,8 +1593,23 @@ requires immediate_address_space;
 // keys (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
-// use lib/scores-rows.wgsl
+// use lib/scores-frame.wgsl
+// use lib/query-starts.wgsl
 // use lib/grid.wgsl
+
+// A lane's element of each query. Beyond the head's end the queries are zero.
+fn rows_at(starts: Starts, d: u32) -> Rows {
+  let mine = within(d);
+  let rows = Rows(
+    vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
+    vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
+    vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
+    vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
+  );
+  if (!RAGGED) { return rows; }
+  let inside = select(0.0, 1.0, d < params.dim);
+  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
+}
 
 // SG elements of a head from d on.
 fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u32) {
@@ -1836,25 +1857,6 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r13 += (*block).r13;
   (*total).r14 += (*block).r14;
   (*total).r15 += (*block).r15;
-}
-
-// The queries of attention scores in tiles (tile.wgsl).
-//
-// use lib/scores-frame.wgsl
-// use lib/query-starts.wgsl
-
-// A lane's element of each query. Beyond the head's end the queries are zero.
-fn rows_at(starts: Starts, d: u32) -> Rows {
-  let mine = within(d);
-  let rows = Rows(
-    vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
-    vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
-    vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
-    vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
-  );
-  if (!RAGGED) { return rows; }
-  let inside = select(0.0, 1.0, d < params.dim);
-  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
 }
 
 // What the attention scores of tier D share: parameters and bindings, where queries
@@ -3744,22 +3746,23 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
+// BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
 // start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
 // 8 + lane and 12 + lane.
 
-override BLOCKS: u32; // 1 to 4
+override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
 
 const PANEL_ROWS = 64u;
+const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
@@ -3784,21 +3787,25 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w0 = block_at(at, k);
     var w1 = Block();
     var w2 = Block();
     var w3 = Block();
-    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
-    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
-    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    if (BLOCKS > 1u) {
+      w1 = block_at(at, k + K_BLOCK);
+      w2 = block_at(at, k + 2u * K_BLOCK);
+      w3 = block_at(at, k + 3u * K_BLOCK);
+    }
     for (var i = 0u; i < rows; i++) {
       let start = start_of(at, i);
       var total = (*totals)[i];
       add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
-      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
-      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      if (BLOCKS > 1u) {
+        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
+        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
+        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
+      }
       (*totals)[i] = total;
     }
   }
@@ -4039,22 +4046,23 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
+// BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
 // start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
 // 8 + lane and 12 + lane.
 
-override BLOCKS: u32; // 1 to 4
+override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
 
 const PANEL_ROWS = 64u;
+const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
@@ -4079,21 +4087,25 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w0 = block_at(at, k);
     var w1 = Block();
     var w2 = Block();
     var w3 = Block();
-    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
-    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
-    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    if (BLOCKS > 1u) {
+      w1 = block_at(at, k + K_BLOCK);
+      w2 = block_at(at, k + 2u * K_BLOCK);
+      w3 = block_at(at, k + 3u * K_BLOCK);
+    }
     for (var i = 0u; i < rows; i++) {
       let start = start_of(at, i);
       var total = (*totals)[i];
       add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
-      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
-      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      if (BLOCKS > 1u) {
+        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
+        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
+        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
+      }
       (*totals)[i] = total;
     }
   }
@@ -4354,22 +4366,23 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// BLOCKS x 16 inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
+// BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of 16 inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
 // start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
 // 8 + lane and 12 + lane.
 
-override BLOCKS: u32; // 1 to 4
+override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
 
 const PANEL_ROWS = 64u;
+const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
@@ -4394,21 +4407,25 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += 16u * BLOCKS) {
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w0 = block_at(at, k);
     var w1 = Block();
     var w2 = Block();
     var w3 = Block();
-    if (BLOCKS > 1u) { w1 = block_at(at, k + 16u); }
-    if (BLOCKS > 2u) { w2 = block_at(at, k + 32u); }
-    if (BLOCKS > 3u) { w3 = block_at(at, k + 48u); }
+    if (BLOCKS > 1u) {
+      w1 = block_at(at, k + K_BLOCK);
+      w2 = block_at(at, k + 2u * K_BLOCK);
+      w3 = block_at(at, k + 3u * K_BLOCK);
+    }
     for (var i = 0u; i < rows; i++) {
       let start = start_of(at, i);
       var total = (*totals)[i];
       add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) { add_block(&total, row_at(start, k + 16u, at.lane), w1); }
-      if (BLOCKS > 2u) { add_block(&total, row_at(start, k + 32u, at.lane), w2); }
-      if (BLOCKS > 3u) { add_block(&total, row_at(start, k + 48u, at.lane), w3); }
+      if (BLOCKS > 1u) {
+        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
+        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
+        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
+      }
       (*totals)[i] = total;
     }
   }
