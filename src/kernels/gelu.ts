@@ -7,6 +7,6 @@ import { size, type Tensor } from "./tensor.ts";
 export function gelu(gpu: Gpu, label: string, x: Tensor): Tensor {
   const y = gpu.tensor(label, x.shape);
   const count = size(x.shape);
-  gpu.run(shader, {}, { x: x.memory, y: y.memory }, { count }, groupsOf(count));
+  gpu.run(shader, {}, { x: x.memory, y: y.memory }, { count }, groupsOf(count / 4));
   return y;
 }

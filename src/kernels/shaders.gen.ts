@@ -2428,6 +2428,8 @@ export const gelu: Shader<"x" | "y", { WG?: number }, "count"> = {
 //
 //   x, y  [count]
 //
+// An invocation makes four neighbours; memory is lent in multiples of that.
+//
 // use lib/erf.wgsl
 // use lib/grid.wgsl
 
@@ -2436,14 +2438,17 @@ override WG: u32 = 64;
 struct Params { count: u32, }
 var<immediate> params: Params;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+
+fn gelu(x: f32) -> f32 { return 0.5 * x * (1.0 + erf(x * 0.70710678)); }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = linear_group(id, count) * WG + lane;
-  if (i >= params.count) { return; }
-  y[i] = 0.5 * x[i] * (1.0 + erf(x[i] * 0.70710678));
+  if (4u * i >= params.count) { return; }
+  let v = x[i];
+  y[i] = vec4f(gelu(v.x), gelu(v.y), gelu(v.z), gelu(v.w));
 }
 
 // erf(x) within 2 ulp of float32.
@@ -6267,6 +6272,8 @@ export const quickGelu: Shader<"x" | "y", { WG?: number }, "count"> = {
 //
 //   x, y  [count]
 //
+// An invocation makes four neighbours; memory is lent in multiples of that.
+//
 // use lib/swish.wgsl
 // use lib/grid.wgsl
 
@@ -6275,14 +6282,17 @@ override WG: u32 = 64;
 struct Params { count: u32, }
 var<immediate> params: Params;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+
+fn quick_gelu(x: f32) -> f32 { return times_sigmoid(x, 1.702 * x); }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = linear_group(id, count) * WG + lane;
-  if (i >= params.count) { return; }
-  y[i] = times_sigmoid(x[i], 1.702 * x[i]);
+  if (4u * i >= params.count) { return; }
+  let v = x[i];
+  y[i] = vec4f(quick_gelu(v.x), quick_gelu(v.y), quick_gelu(v.z), quick_gelu(v.w));
 }
 
 // x sigmoid(s) with the exponential of a negative number only, so that nothing overflows.
