@@ -143,16 +143,20 @@ function form(gpu: Gpu, weight: Matrix, name: FormName): Form {
 /** Tier D. RAGGED: the last inputs do not fill what a kernel takes at a time, or rows of NF4 begin within blocks. */
 function softwareForm(gpu: Gpu, weight: Matrix, name: SoftwareForm): Form {
   const { format, inputs, outputs } = weight;
-  const large = isLarge(weight) && !isNf4(format);
+  const large = isLarge(weight);
   const taken = isNf4(format) ? NF4_BLOCK : name === "panel" && large ? 4 * K_BLOCK : K_BLOCK;
-  const overrides = { SG: gpu.info.subgroupSize, RAGGED: inputs % taken !== 0 };
+  const RAGGED = inputs % taken !== 0;
+  const overrides = { SG: gpu.info.subgroupSize, RAGGED };
   const half = { ...overrides, ...halfOverride(gpu) };
   const nf4 = { ...half, HALF: format === "nf4-half" };
+  if (name === "panel" && isNf4(format)) {
+    const panel = panelFor(1, large && !RAGGED ? outputs : Math.min(32, outputs)); // NF4 takes seconds to compile
+    return made(matmulPanelNf4, { ...nf4, ...panel.overrides }, panel.tile);
+  }
   if (name === "panel") {
-    const { overrides: panel, tile } = panelFor(large ? 4 : 1, outputs);
-    if (format === "float32") return made(matmulPanel, { ...overrides, ...panel }, tile);
-    if (format === "float16") return made(matmulPanelHalf, { ...half, ...panel }, tile);
-    return made(matmulPanelNf4, { ...nf4, ...panel }, tile);
+    const panel = panelFor(large ? 4 : 1, outputs);
+    if (format === "float32") return made(matmulPanel, { ...overrides, ...panel.overrides }, panel.tile);
+    return made(matmulPanelHalf, { ...half, ...panel.overrides }, panel.tile);
   }
   const tile = tileSize(name);
   if (format === "float32") return made(name === "tall" ? matmulTall : matmulStrips, overrides, tile);
