@@ -146,8 +146,13 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
       expect(await product(gpu, x.slice(99 * 768), weight, bias)).toEqual(all.slice(99 * 345));
     });
 
-    test.for([64, 5])("parts of the outputs have the bits of products of their own (%i vectors)", async (vectors) => {
-      const [inputs, plane] = [128, 36];
+    // Of the last case the whole is a large matrix, and the parts a small one: on tier D other tiles, with the same bits.
+    test.for([
+      [64, 128, 36],
+      [5, 128, 36],
+      [64, 768, 100],
+    ] as const)("parts of the outputs have the bits of the whole (%i vectors of %i inputs)", async (sizes) => {
+      const [vectors, inputs, plane] = sizes;
       const weight = randomWeight(4 * plane, inputs, format);
       const [x, bias] = [noise(vectors * inputs), noise(4 * plane, 3)];
       const whole = await product(gpu, x, weight, bias);
