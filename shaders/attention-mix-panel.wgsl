@@ -9,8 +9,8 @@
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
-// The first of each of a lane's four sets of columns; its head, its row of values and its queries.
-struct Lane { lane: u32, rows: u32, query: u32, head: u32, row: u32, column: vec4u, }
+// Its head, its row of values and its queries; the first column of each of its four sets.
+struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, row: u32, column: vec4u, }
 
 fn weights_at(at: Lane, which: u32, s: u32) -> Weights {
   let column = at.column[which];
@@ -30,6 +30,10 @@ fn row_at(start: u32, s: u32, lane: u32) -> vec4f {
   return row * select(vec4f(), vec4f(1.0), at < vec4u(params.sources));
 }
 
+fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
+  store(at.batch, at.query + i, at.head, at.column[which], value);
+}
+
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + PANEL_ROWS - 1u) / PANEL_ROWS;
@@ -43,15 +47,5 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let head = tile / query_tiles / column_tiles % params.own_heads;
   let batch = tile / query_tiles / column_tiles / params.own_heads;
   let rows = row_of(batch, params.p_rows) * params.tokens;
-  var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, Lane(lane, rows, query, head, row_of(batch, params.v_rows), column), queries, params.sources);
-  for (var i = 0u; i < queries; i++) {
-    let total = totals[i];
-    store(batch, query + i, head, column.x, total.a);
-    if (SETS > 1u) { store(batch, query + i, head, column.y, total.b); }
-    if (SETS > 2u) {
-      store(batch, query + i, head, column.z, total.c);
-      store(batch, query + i, head, column.w, total.d);
-    }
-  }
+  make_rows(Lane(lane, batch, rows, query, head, row_of(batch, params.v_rows), column), queries, params.sources);
 }

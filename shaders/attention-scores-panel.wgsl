@@ -10,8 +10,11 @@
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
-// Where the keys of a lane's four sets of sources start; its head and its queries.
-struct Lane { lane: u32, rows: u32, query: u32, head: u32, keys: array<vec4u, 4>, }
+// Its head and its queries; the first of its first four sources, and where the keys of all sets start.
+struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, source: u32, keys: array<vec4u, 4>, }
+
+// The sources of one of a lane's sets.
+fn sources_of(source: u32, which: u32) -> vec4u { return clamped(source + 4u * SG * which); }
 
 fn weights_at(at: Lane, which: u32, d: u32) -> Weights {
   let keys = at.keys[which];
@@ -28,6 +31,10 @@ fn row_at(start: u32, d: u32, lane: u32) -> vec4f {
   return query * select(vec4f(), vec4f(1.0), at < vec4u(params.dim));
 }
 
+fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
+  store(place(at.batch, at.query + i, at.head), sources_of(at.source, which), value);
+}
+
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + PANEL_ROWS - 1u) / PANEL_ROWS;
@@ -41,21 +48,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let batch = tile / query_tiles / source_tiles / params.own_heads;
   let rows = row_of(batch, params.q_rows) * params.tokens;
   let row = row_of(batch, params.k_rows);
-  let a = clamped(source);
-  let b = clamped(source + 4u * SG);
-  let c = clamped(source + 8u * SG);
-  let d = clamped(source + 12u * SG);
-  let keys = array<vec4u, 4>(keys_of(row, a, head), keys_of(row, b, head), keys_of(row, c, head), keys_of(row, d, head));
-  var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, Lane(lane, rows, query, head, keys), queries, params.dim);
-  for (var i = 0u; i < queries; i++) {
-    let total = totals[i];
-    let p = place(batch, query + i, head);
-    store(p, a, total.a);
-    if (SETS > 1u) { store(p, b, total.b); }
-    if (SETS > 2u) {
-      store(p, c, total.c);
-      store(p, d, total.d);
-    }
-  }
+  let keys = array<vec4u, 4>(
+    keys_of(row, sources_of(source, 0u), head), keys_of(row, sources_of(source, 1u), head),
+    keys_of(row, sources_of(source, 2u), head), keys_of(row, sources_of(source, 3u), head),
+  );
+  make_rows(Lane(lane, batch, rows, query, head, source, keys), queries, params.dim);
 }

@@ -5,8 +5,8 @@
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
-// Where the weights of a lane's four sets of outputs lie; the first of its rows.
-struct Lane { lane: u32, row: u32, places: array<vec2u, 4>, }
+// The first of its rows; which four outputs its first set is, and where the weights of all sets lie.
+struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
 
 fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k); }
 
@@ -20,8 +20,9 @@ fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
   return row * select(vec4f(), vec4f(1.0), at < vec4u(params.k));
 }
 
-fn store_set(row: u32, own: u32, value: vec4f) {
-  if (4u * own < params.n) { store(row, 4u * own, value + bias_of(4u * own)); }
+fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
+  let first = 4u * (at.own + which * SG);
+  if (first < params.n) { store(at.row + i, first, value + bias_of(first)); }
 }
 
 @compute @workgroup_size(SG)
@@ -33,15 +34,5 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let rows = min(PANEL_ROWS, params.vectors - row);
   let own = tile / row_tiles * SETS * SG + lane;
   let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
-  var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, Lane(lane, row, places), rows, params.k);
-  for (var i = 0u; i < rows; i++) {
-    let total = totals[i];
-    store_set(row + i, own, total.a);
-    if (SETS > 1u) { store_set(row + i, own + SG, total.b); }
-    if (SETS > 2u) {
-      store_set(row + i, own + 2u * SG, total.c);
-      store_set(row + i, own + 3u * SG, total.d);
-    }
-  }
+  make_rows(Lane(lane, row, own, places), rows, params.k);
 }

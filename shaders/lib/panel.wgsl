@@ -8,8 +8,8 @@
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
-// 8 + lane and 12 + lane.
+// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
+// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
@@ -37,6 +37,20 @@ fn block_at(at: Lane, k: u32) -> Block {
     w.d = weights_at(at, 3u, k);
   }
   return w;
+}
+
+fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  var totals = array<Sums, PANEL_ROWS>();
+  add_panels(&totals, at, rows, inputs);
+  for (var i = 0u; i < rows; i++) {
+    let total = totals[i];
+    store_at(at, 0u, i, total.a);
+    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    if (SETS > 2u) {
+      store_at(at, 2u, i, total.c);
+      store_at(at, 3u, i, total.d);
+    }
+  }
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {

@@ -1,7 +1,7 @@
 import { batching, type Heads, headGroup, type Past, type Sources, withPast } from "./attention-scores.ts";
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { attentionForm, groupsOf, hasPanels, panelFor, type TileSize, tileSize, tilesOf } from "./group.ts";
+import { groupsOf, runAttention } from "./group.ts";
 import { attentionMixPanel, attentionMixStrips, attentionMixTile, attentionMix as shader } from "./shaders.gen.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
@@ -34,21 +34,14 @@ export function mixInto(gpu: Gpu, z: Tensor, probs: Tensor, values: Sources, own
   const bindings = { probs: probs.memory, v: values.memory, z: z.memory };
   const params = { p_rows: rows(probs), v_rows: values.rows, tokens, sources, prefix, heads, group, dim };
   if (gpu.info.tier === "D") {
-    const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(probs), values.rows, tokens);
     const some = { ...params, first_head: own.first, own_heads: own.count, batches, queries };
-    const groups = (tile: TileSize) => tilesOf(tile, queries, dim) * own.count * batches;
-    if (hasPanels(gpu)) {
-      const { overrides, tile } = panelFor(1, dim);
-      gpu.run(attentionMixPanel, { SG, ...overrides }, bindings, some, groups(tile));
-    } else {
-      const form = attentionForm(dim, dim);
-      gpu.run(kernels[form], { SG }, bindings, some, groups(tileSize(form)));
-    }
+    const work = { times: own.count * batches, rows: queries, columns: dim, dim };
+    runAttention(gpu, kernels, { SG: gpu.info.subgroupSize }, bindings, some, work);
   } else {
     const elements = size(z.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));
   }
 }
 
-const kernels = { strips: attentionMixStrips, tile: attentionMixTile };
+const kernels = { panel: attentionMixPanel, strips: attentionMixStrips, tile: attentionMixTile };

@@ -1,6 +1,6 @@
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { attentionForm, groupsOf, hasPanels, K_BLOCK, panelFor, type TileSize, tileSize, tilesOf } from "./group.ts";
+import { groupsOf, K_BLOCK, runAttention } from "./group.ts";
 import {
   attentionScoresPanel,
   attentionScoresStrips,
@@ -43,18 +43,11 @@ export function scoresOf(gpu: Gpu, label: string, q: Tensor, keys: Sources, caus
   const places = { q_rows: rows(q), k_rows: keys.rows, tokens, sources, prefix, heads: allHeads, group, dim };
   const params = { ...places, causal: Number(causal), scale: scaleOf(dim), minus_infinity: Number.NEGATIVE_INFINITY };
   if (gpu.info.tier === "D") {
-    const SG = gpu.info.subgroupSize;
     const { batches, queries } = batching(rows(q), keys.rows, tokens);
     const some = { ...params, first_head: heads.first, own_heads: heads.count, batches, queries };
-    const groups = (tile: TileSize) => tilesOf(tile, queries, sources) * heads.count * batches;
-    const overrides = { SG, RAGGED: dim % K_BLOCK !== 0 };
-    if (hasPanels(gpu)) {
-      const panel = panelFor(1, dim <= 32 ? Math.min(32, sources) : sources); // small models earn back less compiling
-      gpu.run(attentionScoresPanel, { ...overrides, ...panel.overrides }, bindings, some, groups(panel.tile));
-    } else {
-      const form = attentionForm(sources, dim);
-      gpu.run(kernels[form], overrides, bindings, some, groups(tileSize(form)));
-    }
+    const overrides = { SG: gpu.info.subgroupSize, RAGGED: dim % K_BLOCK !== 0 };
+    const work = { times: heads.count * batches, rows: queries, columns: sources, dim };
+    runAttention(gpu, kernels, overrides, bindings, some, work);
   } else {
     const elements = size(y.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));
@@ -64,7 +57,7 @@ export function scoresOf(gpu: Gpu, label: string, q: Tensor, keys: Sources, caus
 
 export const scaleOf = (dim: number): number => 1 / Math.sqrt(dim);
 
-const kernels = { strips: attentionScoresStrips, tile: attentionScoresTile };
+const kernels = { panel: attentionScoresPanel, strips: attentionScoresStrips, tile: attentionScoresTile };
 
 /** Rows that share their memory (keys, values) are one batch of rows × tokens queries; others are a batch each. */
 export function batching(queryRows: number, memoryRows: number, tokens: number): { batches: number; queries: number } {

@@ -1,4 +1,5 @@
-import type { Gpu } from "./gpu.ts";
+import type { Bindable, Gpu } from "./gpu.ts";
+import type { Shader } from "./shader.ts";
 
 /** Invocations in a workgroup that reduces a vector: one subgroup in tier D, where barriers are dear; else 64. */
 export const groupSize = (gpu: Gpu): number => (gpu.info.tier === "D" ? gpu.info.subgroupSize : 64);
@@ -35,13 +36,41 @@ export function panelFor(BLOCKS: 1 | 4, columns: number) {
   return { overrides: { BLOCKS, SETS }, tile: { rows: 64, columns: 16 * SETS } };
 }
 
-/**
- * In which tiles attention makes so many columns for heads of `dim`: small ones for few, and in small models, which would
- * not earn back the seconds that strips compile for.
- */
-export const attentionForm = (columns: number, dim: number): "strips" | "tile" =>
-  columns <= 32 || dim <= 32 ? "tile" : "strips";
-
 /** Workgroups for a product of so many rows and columns. */
 export const tilesOf = (tile: TileSize, rows: number, columns: number): number =>
   Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
+
+/** What makes one of attention's products in tier D. */
+export interface AttentionKernels<Binding extends string, Overrides, Param extends string> {
+  readonly panel: Shader<Binding, Overrides & { BLOCKS: number; SETS: number }, Param>;
+  readonly strips: Shader<Binding, Overrides, Param>;
+  readonly tile: Shader<Binding, Overrides, Param>;
+}
+
+/** `times` products of so many rows and columns, for heads of `dim`. */
+export interface AttentionSize {
+  readonly times: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly dim: number;
+}
+
+/** Small tiles make few columns, and those of small models, which would not earn back the time that others compile for. */
+export function runAttention<Binding extends string, Overrides, Param extends string>(
+  gpu: Gpu,
+  kernels: AttentionKernels<Binding, Overrides, Param>,
+  overrides: Overrides,
+  bindings: Record<Binding, Bindable>,
+  params: Record<Param, number>,
+  { times, rows, columns, dim }: AttentionSize,
+): void {
+  const small = columns <= 32 || dim <= 32;
+  const groups = (tile: TileSize) => tilesOf(tile, rows, columns) * times;
+  if (hasPanels(gpu)) {
+    const panel = panelFor(1, small ? Math.min(32, columns) : columns);
+    gpu.run(kernels.panel, { ...overrides, ...panel.overrides }, bindings, params, groups(panel.tile));
+  } else {
+    const form = small ? "tile" : "strips";
+    gpu.run(kernels[form], overrides, bindings, params, groups(tileSize(form)));
+  }
+}

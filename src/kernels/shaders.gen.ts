@@ -66,8 +66,8 @@ requires immediate_address_space;
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
-// The first of each of a lane's four sets of columns; its head, its row of values and its queries.
-struct Lane { lane: u32, rows: u32, query: u32, head: u32, row: u32, column: vec4u, }
+// Its head, its row of values and its queries; the first column of each of its four sets.
+struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, row: u32, column: vec4u, }
 
 fn weights_at(at: Lane, which: u32, s: u32) -> Weights {
   let column = at.column[which];
@@ -87,6 +87,10 @@ fn row_at(start: u32, s: u32, lane: u32) -> vec4f {
   return row * select(vec4f(), vec4f(1.0), at < vec4u(params.sources));
 }
 
+fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
+  store(at.batch, at.query + i, at.head, at.column[which], value);
+}
+
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + PANEL_ROWS - 1u) / PANEL_ROWS;
@@ -100,17 +104,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let head = tile / query_tiles / column_tiles % params.own_heads;
   let batch = tile / query_tiles / column_tiles / params.own_heads;
   let rows = row_of(batch, params.p_rows) * params.tokens;
-  var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, Lane(lane, rows, query, head, row_of(batch, params.v_rows), column), queries, params.sources);
-  for (var i = 0u; i < queries; i++) {
-    let total = totals[i];
-    store(batch, query + i, head, column.x, total.a);
-    if (SETS > 1u) { store(batch, query + i, head, column.y, total.b); }
-    if (SETS > 2u) {
-      store(batch, query + i, head, column.z, total.c);
-      store(batch, query + i, head, column.w, total.d);
-    }
-  }
+  make_rows(Lane(lane, batch, rows, query, head, row_of(batch, params.v_rows), column), queries, params.sources);
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
@@ -123,8 +117,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
-// 8 + lane and 12 + lane.
+// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
+// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
@@ -152,6 +146,20 @@ fn block_at(at: Lane, k: u32) -> Block {
     w.d = weights_at(at, 3u, k);
   }
   return w;
+}
+
+fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  var totals = array<Sums, PANEL_ROWS>();
+  add_panels(&totals, at, rows, inputs);
+  for (var i = 0u; i < rows; i++) {
+    let total = totals[i];
+    store_at(at, 0u, i, total.a);
+    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    if (SETS > 2u) {
+      store_at(at, 2u, i, total.c);
+      store_at(at, 3u, i, total.d);
+    }
+  }
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
@@ -1019,8 +1027,11 @@ requires immediate_address_space;
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
-// Where the keys of a lane's four sets of sources start; its head and its queries.
-struct Lane { lane: u32, rows: u32, query: u32, head: u32, keys: array<vec4u, 4>, }
+// Its head and its queries; the first of its first four sources, and where the keys of all sets start.
+struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, source: u32, keys: array<vec4u, 4>, }
+
+// The sources of one of a lane's sets.
+fn sources_of(source: u32, which: u32) -> vec4u { return clamped(source + 4u * SG * which); }
 
 fn weights_at(at: Lane, which: u32, d: u32) -> Weights {
   let keys = at.keys[which];
@@ -1037,6 +1048,10 @@ fn row_at(start: u32, d: u32, lane: u32) -> vec4f {
   return query * select(vec4f(), vec4f(1.0), at < vec4u(params.dim));
 }
 
+fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
+  store(place(at.batch, at.query + i, at.head), sources_of(at.source, which), value);
+}
+
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let query_tiles = (params.queries + PANEL_ROWS - 1u) / PANEL_ROWS;
@@ -1050,23 +1065,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let batch = tile / query_tiles / source_tiles / params.own_heads;
   let rows = row_of(batch, params.q_rows) * params.tokens;
   let row = row_of(batch, params.k_rows);
-  let a = clamped(source);
-  let b = clamped(source + 4u * SG);
-  let c = clamped(source + 8u * SG);
-  let d = clamped(source + 12u * SG);
-  let keys = array<vec4u, 4>(keys_of(row, a, head), keys_of(row, b, head), keys_of(row, c, head), keys_of(row, d, head));
-  var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, Lane(lane, rows, query, head, keys), queries, params.dim);
-  for (var i = 0u; i < queries; i++) {
-    let total = totals[i];
-    let p = place(batch, query + i, head);
-    store(p, a, total.a);
-    if (SETS > 1u) { store(p, b, total.b); }
-    if (SETS > 2u) {
-      store(p, c, total.c);
-      store(p, d, total.d);
-    }
-  }
+  let keys = array<vec4u, 4>(
+    keys_of(row, sources_of(source, 0u), head), keys_of(row, sources_of(source, 1u), head),
+    keys_of(row, sources_of(source, 2u), head), keys_of(row, sources_of(source, 3u), head),
+  );
+  make_rows(Lane(lane, batch, rows, query, head, source, keys), queries, params.dim);
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
@@ -1079,8 +1082,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
-// 8 + lane and 12 + lane.
+// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
+// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
@@ -1108,6 +1111,20 @@ fn block_at(at: Lane, k: u32) -> Block {
     w.d = weights_at(at, 3u, k);
   }
   return w;
+}
+
+fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  var totals = array<Sums, PANEL_ROWS>();
+  add_panels(&totals, at, rows, inputs);
+  for (var i = 0u; i < rows; i++) {
+    let total = totals[i];
+    store_at(at, 0u, i, total.a);
+    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    if (SETS > 2u) {
+      store_at(at, 2u, i, total.c);
+      store_at(at, 3u, i, total.d);
+    }
+  }
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
@@ -3709,8 +3726,8 @@ fn weights_in(place: vec2u, k: u32) -> Weights {
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
-// Where the weights of a lane's four sets of outputs lie; the first of its rows.
-struct Lane { lane: u32, row: u32, places: array<vec2u, 4>, }
+// The first of its rows; which four outputs its first set is, and where the weights of all sets lie.
+struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
 
 fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k); }
 
@@ -3724,8 +3741,9 @@ fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
   return row * select(vec4f(), vec4f(1.0), at < vec4u(params.k));
 }
 
-fn store_set(row: u32, own: u32, value: vec4f) {
-  if (4u * own < params.n) { store(row, 4u * own, value + bias_of(4u * own)); }
+fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
+  let first = 4u * (at.own + which * SG);
+  if (first < params.n) { store(at.row + i, first, value + bias_of(first)); }
 }
 
 @compute @workgroup_size(SG)
@@ -3737,17 +3755,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let rows = min(PANEL_ROWS, params.vectors - row);
   let own = tile / row_tiles * SETS * SG + lane;
   let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
-  var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, Lane(lane, row, places), rows, params.k);
-  for (var i = 0u; i < rows; i++) {
-    let total = totals[i];
-    store_set(row + i, own, total.a);
-    if (SETS > 1u) { store_set(row + i, own + SG, total.b); }
-    if (SETS > 2u) {
-      store_set(row + i, own + 2u * SG, total.c);
-      store_set(row + i, own + 3u * SG, total.d);
-    }
-  }
+  make_rows(Lane(lane, row, own, places), rows, params.k);
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
@@ -3760,8 +3768,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
-// 8 + lane and 12 + lane.
+// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
+// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
@@ -3789,6 +3797,20 @@ fn block_at(at: Lane, k: u32) -> Block {
     w.d = weights_at(at, 3u, k);
   }
   return w;
+}
+
+fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  var totals = array<Sums, PANEL_ROWS>();
+  add_panels(&totals, at, rows, inputs);
+  for (var i = 0u; i < rows; i++) {
+    let total = totals[i];
+    store_at(at, 0u, i, total.a);
+    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    if (SETS > 2u) {
+      store_at(at, 2u, i, total.c);
+      store_at(at, 3u, i, total.d);
+    }
+  }
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
@@ -4009,8 +4031,8 @@ fn weights_in(place: vec2u, k: u32) -> Weights {
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
-// Where the weights of a lane's four sets of outputs lie; the first of its rows.
-struct Lane { lane: u32, row: u32, places: array<vec2u, 4>, }
+// The first of its rows; which four outputs its first set is, and where the weights of all sets lie.
+struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
 
 fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k); }
 
@@ -4024,8 +4046,9 @@ fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
   return row * select(vec4f(), vec4f(1.0), at < vec4u(params.k));
 }
 
-fn store_set(row: u32, own: u32, value: vec4f) {
-  if (4u * own < params.n) { store(row, 4u * own, value + bias_of(4u * own)); }
+fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
+  let first = 4u * (at.own + which * SG);
+  if (first < params.n) { store(at.row + i, first, value + bias_of(first)); }
 }
 
 @compute @workgroup_size(SG)
@@ -4037,17 +4060,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let rows = min(PANEL_ROWS, params.vectors - row);
   let own = tile / row_tiles * SETS * SG + lane;
   let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
-  var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, Lane(lane, row, places), rows, params.k);
-  for (var i = 0u; i < rows; i++) {
-    let total = totals[i];
-    store_set(row + i, own, total.a);
-    if (SETS > 1u) { store_set(row + i, own + SG, total.b); }
-    if (SETS > 2u) {
-      store_set(row + i, own + 2u * SG, total.c);
-      store_set(row + i, own + 3u * SG, total.d);
-    }
-  }
+  make_rows(Lane(lane, row, own, places), rows, params.k);
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
@@ -4060,8 +4073,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
-// 8 + lane and 12 + lane.
+// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
+// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
@@ -4089,6 +4102,20 @@ fn block_at(at: Lane, k: u32) -> Block {
     w.d = weights_at(at, 3u, k);
   }
   return w;
+}
+
+fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  var totals = array<Sums, PANEL_ROWS>();
+  add_panels(&totals, at, rows, inputs);
+  for (var i = 0u; i < rows; i++) {
+    let total = totals[i];
+    store_at(at, 0u, i, total.a);
+    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    if (SETS > 2u) {
+      store_at(at, 2u, i, total.c);
+      store_at(at, 3u, i, total.d);
+    }
+  }
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
@@ -4329,8 +4356,8 @@ fn weights_in(place: vec2u, k: u32) -> Weights {
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
-// Where the weights of a lane's four sets of outputs lie; the first of its rows.
-struct Lane { lane: u32, row: u32, places: array<vec2u, 4>, }
+// The first of its rows; which four outputs its first set is, and where the weights of all sets lie.
+struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
 
 fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k); }
 
@@ -4344,8 +4371,9 @@ fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
   return row * select(vec4f(), vec4f(1.0), at < vec4u(params.k));
 }
 
-fn store_set(row: u32, own: u32, value: vec4f) {
-  if (4u * own < params.n) { store(row, 4u * own, value + bias_of(4u * own)); }
+fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
+  let first = 4u * (at.own + which * SG);
+  if (first < params.n) { store(at.row + i, first, value + bias_of(first)); }
 }
 
 @compute @workgroup_size(SG)
@@ -4357,17 +4385,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let rows = min(PANEL_ROWS, params.vectors - row);
   let own = tile / row_tiles * SETS * SG + lane;
   let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
-  var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, Lane(lane, row, places), rows, params.k);
-  for (var i = 0u; i < rows; i++) {
-    let total = totals[i];
-    store_set(row + i, own, total.a);
-    if (SETS > 1u) { store_set(row + i, own + SG, total.b); }
-    if (SETS > 2u) {
-      store_set(row + i, own + 2u * SG, total.c);
-      store_set(row + i, own + 3u * SG, total.d);
-    }
-  }
+  make_rows(Lane(lane, row, own, places), rows, params.k);
 }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
@@ -4380,8 +4398,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
 //
 // The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; and row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane,
-// 8 + lane and 12 + lane.
+// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
+// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 1, 2 or 4
@@ -4409,6 +4427,20 @@ fn block_at(at: Lane, k: u32) -> Block {
     w.d = weights_at(at, 3u, k);
   }
   return w;
+}
+
+fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  var totals = array<Sums, PANEL_ROWS>();
+  add_panels(&totals, at, rows, inputs);
+  for (var i = 0u; i < rows; i++) {
+    let total = totals[i];
+    store_at(at, 0u, i, total.a);
+    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    if (SETS > 2u) {
+      store_at(at, 2u, i, total.c);
+      store_at(at, 3u, i, total.d);
+    }
+  }
 }
 
 fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
