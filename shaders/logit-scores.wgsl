@@ -1,10 +1,10 @@
-// What a sweep keeps of a row of logits z, given the logits c of the clean run:
+// What a sweep keeps of a row of logits z, given the logits c of its clean run and the ids of its two answers:
 //
 //   scores [rows, 9]: z[correct], z[incorrect], max z, sum exp(z - max z), argmax z (its index, as a number),
 //                     rank of the correct answer (1 = largest), number of NaN and Inf, sum exp(c - max c),
 //                     sum p ((c - max c) - (z - max z)) with p = softmax c
 //
-//   logits [rows, width]   clean [width]   answers [2]
+//   logits [rows, width]   clean [rows / each, width]   answers [rows / each, 2]
 //
 // One workgroup a row; the sums never depend on how many rows there are. The logarithms are left to the host: with them
 // logsumexp z = max z + log of the sum, KL(p || softmax z) = the last sum - log of the clean sum + log of the sum.
@@ -15,12 +15,13 @@
 
 override WG: u32;
 
-struct Params { rows: u32, width: u32, correct: u32, incorrect: u32, }
+struct Params { rows: u32, width: u32, each: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> clean: array<f32>;
-@group(0) @binding(2) var<storage, read_write> scores: array<f32>;
+@group(0) @binding(2) var<storage, read> answers: array<vec2u>;
+@group(0) @binding(3) var<storage, read_write> scores: array<f32>;
 
 fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
 
@@ -29,7 +30,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let row = linear_group(id, count);
   if (row >= params.rows) { return; }
   let at = row * params.width;
-  let answer = logits[at + params.correct];
+  let run = row / params.each;
+  let own = run * params.width;
+  let correct = answers[run].x;
+  let incorrect = answers[run].y;
+  let answer = logits[at + correct];
 
   var largest = -3.4e38;
   var clean_largest = -3.4e38;
@@ -38,7 +43,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   for (var i = lane; i < params.width; i += WG) {
     let z = logits[at + i];
     largest = max(largest, z);
-    clean_largest = max(clean_largest, clean[i]);
+    clean_largest = max(clean_largest, clean[own + i]);
     above += select(0.0, 1.0, z > answer);
     broken += select(1.0, 0.0, finite(z));
   }
@@ -53,7 +58,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   for (var i = lane; i < params.width; i += WG) {
     let z = logits[at + i];
     total += exp_exact(z - largest);
-    clean_total += exp_exact(clean[i] - clean_largest);
+    clean_total += exp_exact(clean[own + i] - clean_largest);
     if (z == largest) { first = min(first, i); }
   }
   let sum = group_sum(total, lane);
@@ -62,15 +67,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 
   var divergence = 0.0;
   for (var i = lane; i < params.width; i += WG) {
-    let p = exp_exact(clean[i] - clean_largest) / clean_sum;
-    divergence += p * ((clean[i] - clean_largest) - (logits[at + i] - largest));
+    let p = exp_exact(clean[own + i] - clean_largest) / clean_sum;
+    divergence += p * ((clean[own + i] - clean_largest) - (logits[at + i] - largest));
   }
   divergence = group_sum(divergence, lane);
 
   if (lane == 0u) {
     let out = 9u * row;
     scores[out] = answer;
-    scores[out + 1u] = logits[at + params.incorrect];
+    scores[out + 1u] = logits[at + incorrect];
     scores[out + 2u] = largest;
     scores[out + 3u] = sum;
     scores[out + 4u] = f32(top);

@@ -15,7 +15,7 @@ export interface Table {
   readonly partEntries: number;
 }
 
-/** Rows of a table by number: ids [1, tokens] (unsigned integers below `entries`) to [1, tokens, width]. */
+/** Rows of a table by number: ids [rows, tokens] (unsigned integers below `entries`) to [rows, tokens, width]. */
 export function gather(gpu: Gpu, label: string, table: Table, ids: Tensor): Tensor {
   const { entries, width, half, parts, partEntries } = table;
   const y = gpu.tensor(label, [...ids.shape, width]);
@@ -42,6 +42,15 @@ export const asTable = ({ label, memory }: Tensor, entries: number, width: numbe
   parts: [memory],
   partEntries: entries,
 });
+
+/** Of tensors [1, tokens, width] those with these numbers, one a row: [which.length, tokens, width]. */
+export function stacked(gpu: Gpu, label: string, tensors: readonly Tensor[], which: readonly number[]): Tensor {
+  const [, tokens, width] = tensors[0]!.shape as [number, number, number];
+  const parts = tensors.map(({ memory }) => memory);
+  const table = { label, entries: parts.length * tokens, width, half: false, parts, partEntries: tokens };
+  const ids = which.flatMap((one) => Array.from({ length: tokens }, (_, i) => one * tokens + i));
+  return gather(gpu, label, table, gpu.upload("entries", [which.length, tokens], Uint32Array.from(ids)));
+}
 
 /** Room for a table in pieces of at most `partBytes`; `writeEntries` then fills it. */
 export function emptyTable(

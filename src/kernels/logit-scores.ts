@@ -7,18 +7,26 @@ import { rows, size, type Tensor } from "./tensor.ts";
 /** What is kept of each row of logits; the fields of shaders/logit-scores.wgsl. */
 export const logitFields = 9;
 
+/** The ids of the correct and the incorrect answer. */
+export type Answers = readonly [number, number];
+
 /**
- * logits [rows, 1, width] against the clean run's [1, 1, width], for the ids of the two answers: [rows, 9], see the shader.
+ * logits [rows, 1, width] against those of clean runs [runs, 1, width], each for its two answers: [rows, 9], see the
+ * shader. Of the rows the first rows / runs belong to the first run, and so on.
  */
-export function logitScores(gpu: Gpu, logits: Tensor, clean: Tensor, answers: readonly [number, number]): Tensor {
+export function logitScores(gpu: Gpu, logits: Tensor, clean: Tensor, answers: readonly Answers[]): Tensor {
   const width = logits.shape.at(-1)!;
-  if (size(clean.shape) !== width) throw new ShapeError("logitScores", clean, [1, width]);
+  const runs = answers.length;
+  const each = rows(logits) / runs;
+  if (size(clean.shape) !== runs * width) throw new ShapeError("logitScores", clean, [runs, 1, width]);
+  if (!Number.isInteger(each)) throw new ShapeError("logitScores", logits, [`a multiple of ${runs}`, 1, width]);
   const scores = gpu.tensor("logit scores", [rows(logits), logitFields]);
+  const ids = gpu.upload("answers", [runs, 2], Uint32Array.from(answers.flat()));
   gpu.run(
     shader,
     { WG: groupSize(gpu) },
-    { logits: logits.memory, clean: clean.memory, scores: scores.memory },
-    { rows: rows(logits), width, correct: answers[0], incorrect: answers[1] },
+    { logits: logits.memory, clean: clean.memory, answers: ids.memory, scores: scores.memory },
+    { rows: rows(logits), width, each },
     rows(logits),
   );
   return scores;

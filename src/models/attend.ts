@@ -22,5 +22,6 @@ export function attend<Site extends string>(
   const [scores, probs] = [`${name}.scores`, `${name}.probs`] as const;
   if (!at.watched(scores) && !at.watched(probs)) return attention(at.gpu, "z", q, k, v, causal, past);
   const seen = at.site(scores, attentionScores(at.gpu, "scores", q, k, causal, past?.keys));
-  return attentionMix(at.gpu, "z", at.site(probs, softmax(at.gpu, "probs", seen)), v, past?.values);
+  const weights = at.site(probs, softmax(at.gpu, "probs", seen));
+  return attentionMix(at.gpu, "z", weights, at.layout.beside(v, weights), past?.values);
 }

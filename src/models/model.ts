@@ -81,15 +81,18 @@ export interface Model {
   input(source: InputSource): Promise<Input>;
   /**
    * Records a forward and returns the logits [rows, 1, V] of the answer position; the caller releases them.
-   * Must be called within `gpu.frame`, or the result be released.
+   * Must be called within `gpu.frame`, or the result be released. Several inputs have prompts of equal length, and a row
+   * each: each site has the bits of a forward of its own.
    */
-  forward(input: Input, tap: Tap, options?: ForwardOptions): Tensor;
+  forward(input: Input | readonly Input[], tap: Tap, options?: ForwardOptions): Tensor;
+  /** Sites that a tap may watch in a forward of several inputs; none where there is no such forward. */
+  readonly jointSites: readonly string[];
   /** The layers' outputs that `readOut` reads, in order: what makes the answer goes through them. */
   readonly readSites: readonly string[];
   /** Sites of which a forward makes only the last token, unless a tap watches one of them: the answer reads no other. */
   readonly lastTokenSites: readonly string[];
   /**
-   * Logits [1, L, V] of states [1, L, hidden] at the answer position, as if each were the last layer's output: through
+   * Logits [B, L, V] of states [B, L, hidden] at the answer position, as if each were the last layer's output: through
    * the final norm and the head. Within `gpu.frame`, or the result be released.
    */
   readOut(states: Tensor): Tensor;

@@ -4,7 +4,7 @@ import { headChange } from "../kernels/head-change.ts";
 import { isolateHeads } from "../kernels/isolate-heads.ts";
 import { matmul } from "../kernels/matmul.ts";
 import type { Tensor } from "../kernels/tensor.ts";
-import type { Scope } from "./scope.ts";
+import { alike, type Scope } from "./scope.ts";
 
 /**
  * The site `name`: z [B, T, H, D] by each head's columns of the output projection: [B, H, T, hidden]. Returns the
@@ -25,5 +25,7 @@ export function results<Site extends string>(
   const { weight } = at.weights.linears([names], out.shape.at(-1)!, heads * dim)[0]!;
   const made = matmul(at.gpu, name, isolateHeads(at.gpu, "heads alone", z), weight); // [B, H, T, hidden]
   const kept = at.site(name, made);
-  return kept === made ? out : add(at.gpu, path, headChange(at.gpu, "change of the results", kept, made), out);
+  if (kept === made) return out;
+  const change = headChange(at.gpu, "change of the results", kept, at.layout.beside(made, kept)); // [B, T, hidden]
+  return add(at.gpu, path, ...alike(at.layout, change, out));
 }

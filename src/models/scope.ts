@@ -26,12 +26,20 @@ export interface Tap {
  * two self-attentions a tap may return [1, N, ...], the tokens of all rows and the single tokens of new variants.
  */
 export interface Layout {
+  /** How many inputs the forward has. The rows of each come in succession: its base run, then its variants. */
+  readonly inputs: number;
   /** x with a whole row for every variant: before tokens are mixed. */
   whole(x: Tensor): Tensor;
   /** x of which the last token of each row is that of its variant, all others perhaps gone: before only it is read. */
   ending(x: Tensor): Tensor;
-  /** x with the tokens that `like` has: before the two are added. */
+  /** x with the rows and tokens that `like` has, unless it has more, or one row for all: before the two meet. */
   beside(x: Tensor, like: Tensor): Tensor;
+}
+
+/** Two tensors that meet, each beside the other. */
+export function alike(layout: Layout, a: Tensor, b: Tensor): [Tensor, Tensor] {
+  const first = layout.beside(a, b);
+  return [first, layout.beside(b, first)];
 }
 
 export interface Scope<Site extends string> {
@@ -60,7 +68,7 @@ export function scope<Site extends string>(gpu: Gpu, weights: Weights, tap: Tap,
   };
 }
 
-const rowsOnly: Layout = { whole: (x) => x, ending: (x) => x, beside: (x) => x };
+const rowsOnly: Layout = { inputs: 1, whole: (x) => x, ending: (x) => x, beside: (x) => x };
 
 /** A tap that leaves everything as it is. */
 export const untapped: Tap = { watches: () => false, site: (_, activation) => activation };

@@ -5,7 +5,7 @@ import type { Cell } from "./cell.ts";
 import { length } from "./positions.ts";
 import type { Prefixes } from "./prefix.ts";
 import { onlyToken } from "./spawn.ts";
-import type { Pair } from "./sweep.ts";
+import type { Pair, Patched } from "./sweep.ts";
 
 export interface Chunk {
   /** Numbers of cells. */
@@ -18,7 +18,8 @@ export interface Chunk {
  * as single tokens. Where some of single tokens are read by no other token, these share chunks without the others, which
  * then need only the last token there. At least one chunk.
  */
-export function chunksOf(model: Model, pair: Pair, cells: readonly Cell[], prefix: Prefixes, given?: number): Chunk[] {
+export function chunksOf(model: Model, patched: readonly Patched[], prefix: Prefixes, given?: number): Chunk[] {
+  const [{ pair, cells }] = patched as [Patched];
   const depths = cellDepths(model, cells);
   const firsts = cells.map((cell) => prefix.ofBase([cell]));
   const single = new Set(model.sites.filter((site) => site.single === true).map(({ name }) => name));
@@ -29,13 +30,15 @@ export function chunksOf(model: Model, pair: Pair, cells: readonly Cell[], prefi
   const cut = (own: readonly number[], sites: ReadonlySet<string>, unread = false) => {
     if (own.length === 0) return;
     const names = own.map((cell) => cells[cell]!);
-    const step = given ?? chunkSize(model, pair, names, unread ? tokens - 1 : prefix.ofBase(names), sites.size === 0);
-    for (let first = 0; first < own.length; ) {
-      const reach = unread ? tokens : firsts[own[first]!]! + (tokens - firsts[own[first]!]!) / 16;
-      let end = first + 1;
-      while (end < own.length && end - first < step && firsts[own[end]!]! <= reach) end++;
-      chunks.push({ chunk: own.slice(first, end), single: sites });
-      first = end;
+    const first = unread ? tokens - 1 : prefix.ofBase(names);
+    const fits = Math.floor(batchRows(model, pair, names, first, sites.size === 0) / patched.length);
+    const step = given ?? Math.max(1, fits - 1); // and the base run
+    for (let begin = 0; begin < own.length; ) {
+      const reach = unread ? tokens : firsts[own[begin]!]! + (tokens - firsts[own[begin]!]!) / 16;
+      let end = begin + 1;
+      while (end < own.length && end - begin < step && firsts[own[end]!]! <= reach) end++;
+      chunks.push({ chunk: own.slice(begin, end), single: sites });
+      begin = end;
     }
   };
   const causal = pair.base.picture !== undefined;
@@ -67,6 +70,18 @@ function unreadCells(model: Model, { base }: Pair, cells: readonly Cell[], singl
   return new Set(cells.length - unread.length < model.layers ? [] : unread);
 }
 
+/** Pairs whose pictures are held at once are few. */
+const MOST_PAIRS = 8;
+
+/** How many pairs like this one share a batch: as many as fit with all their cells. */
+export function pairsAtOnce(model: Model, { pair, cells }: Patched): number {
+  const wholeOnly = new Set(model.sites.filter(({ single }) => single === false).map(({ name }) => name));
+  const joint = new Set(model.jointSites.filter((name) => !wholeOnly.has(name)));
+  if (!cells.flat().every(({ site }) => joint.has(site))) return 1;
+  const fits = Math.floor(batchRows(model, pair, cells, 0, false) / (cells.length + 1));
+  return Math.max(1, Math.min(MOST_PAIRS, fits));
+}
+
 /** Where in the forward each cell's first edit lies. */
 function cellDepths(model: Model, cells: readonly Cell[]): number[] {
   const place = new Map(model.sites.map(({ name }, i) => [name, i]));
@@ -79,8 +94,8 @@ function cellDepths(model: Model, cells: readonly Cell[]): number[] {
  */
 const BATCH_BYTES = { A: 256 * 2 ** 20, B: 256 * 2 ** 20, D: 16 * 2 ** 20 };
 
-/** `rows`: keys and values of the picture may have rows too. */
-function chunkSize(model: Model, pair: Pair, cells: readonly Cell[], firstToken: number, rows: boolean): number {
+/** How many rows fit. `rows`: keys and values of the picture may have rows too. */
+function batchRows(model: Model, pair: Pair, cells: readonly Cell[], firstToken: number, rows: boolean): number {
   const shapes = model.shapes(pair.base.ids.length, firstToken);
   const first = cellDepths(model, cells).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const watched = new Set(cells.flat().map(({ site }) => site));
@@ -93,5 +108,5 @@ function chunkSize(model: Model, pair: Pair, cells: readonly Cell[], firstToken:
   });
   const { tier, maxBindingBytes } = model.gpu.info;
   const bytes = Math.min(BATCH_BYTES[tier], maxBindingBytes);
-  return Math.max(1, Math.floor(bytes / Math.max(...rowBytes)) - 1);
+  return Math.floor(bytes / Math.max(...rowBytes));
 }

@@ -1,16 +1,13 @@
 /** What a sweep costs, found by a dry run of the same code: cells, multiply-adds, memory. Nothing is computed. */
 import type { DataRow } from "../data/samples.ts";
 import type { Tensor } from "../kernels/tensor.ts";
-import { UserError } from "../models/errors.ts";
 import type { Input, Model } from "../models/model.ts";
 import type { Axes } from "../models/sites.ts";
 import { extent } from "./cell.ts";
-import { type Defects, originalPlaces } from "./defects.ts";
-import { resolveKind } from "./kinds.ts";
-import { type SamplePair, samplePair } from "./pair.ts";
+import type { SamplePair } from "./pair.ts";
 import { position } from "./positions.ts";
 import type { RunSettings, Table } from "./record.ts";
-import { sweepSample } from "./sample.ts";
+import { type Outcome, sweepUnits, type UnitSettings } from "./units.ts";
 
 export interface SweepCost {
   /** Samples times modes, and how many of them were counted; the rest is taken to be like these. */
@@ -28,10 +25,7 @@ export interface SweepCost {
   readonly weightBytes: number;
 }
 
-export type CostSettings = Pick<
-  RunSettings,
-  "kinds" | "modes" | "heads" | "positions" | "head_positions" | "direction" | "defects" | "min_denominator"
->;
+export type CostSettings = UnitSettings & Pick<RunSettings, "modes">;
 
 /**
  * The cost of sweeping `samples`, counted on `most` of them, evenly spread.
@@ -45,41 +39,33 @@ export async function sweepCost(
 ): Promise<SweepCost> {
   const { gpu } = model;
   const weightBytes = gpu.bytes;
-  const kinds = settings.kinds.map((kind) => resolveKind(model, kind));
   const chosen = evenly(samples, Math.ceil(most / settings.modes.length));
-  const idealOf = idealFlop(model);
-  let [counted, cells, flop, ideal] = [0, 0, 0, 0];
+  const units = chosen.flatMap((sample) => settings.modes.map((mode) => ({ sample, mode })));
+  const before = gpu.flop;
+  const swept: Swept[] = [];
   let failed: string | undefined;
-  for (const sample of chosen) {
-    for (const mode of settings.modes) {
-      try {
-        const { direction } = settings;
-        const before = gpu.flop;
-        const defects = settings.defects as Defects;
-        const pair = await samplePair(model, sample, { mode, defects, direction });
-        const result = await sweepSample(model, pair, kinds, {
-          heads: settings.heads,
-          positions: settings.positions,
-          headPositions: settings.head_positions,
-          ...originalPlaces(model, pair, sample, defects),
-          compat: "corrected",
-          minDenominator: settings.min_denominator,
-        });
-        flop += gpu.flop - before;
-        cells += result.cells;
-        ideal += idealOf(pair, result.tables);
-        counted += 1;
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-        failed ??= error.message;
-      }
-    }
+  for await (const outcome of sweepUnits(model, units, settings)) {
+    if ("failed" in outcome) failed ??= outcome.failed.message;
+    else swept.push(outcome);
   }
+  const { flop, bytes } = { flop: gpu.flop - before, bytes: gpu.bytes };
+  const idealOf = idealFlop(model);
+  const sum = (amount: (one: Swept) => number) => swept.reduce((total, one) => total + amount(one), 0);
   const sweeps = samples.length * settings.modes.length;
-  const all = (amount: number) => Math.round((amount * sweeps) / Math.max(counted, 1));
-  const amounts = { cells: all(cells), flop: all(flop), ideal: all(ideal), bytes: gpu.bytes, weightBytes };
-  return { sweeps, counted, ...amounts, ...(failed !== undefined && { failed }) };
+  const all = (amount: number) => Math.round((amount * sweeps) / Math.max(swept.length, 1));
+  return {
+    sweeps,
+    counted: swept.length,
+    cells: all(sum(({ result }) => result.cells)),
+    flop: all(flop),
+    ideal: all(sum(({ pair, result }) => idealOf(pair, result.tables))),
+    bytes,
+    weightBytes,
+    ...(failed !== undefined && { failed }),
+  };
 }
+
+type Swept = Extract<Outcome, { result: unknown }>;
 
 type Ideal = (pair: SamplePair, tables: readonly Table[]) => number;
 

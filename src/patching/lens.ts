@@ -4,15 +4,15 @@
  */
 import { columns } from "../kernels/columns.ts";
 import { logitScores } from "../kernels/logit-scores.ts";
-import { size, type Tensor } from "../kernels/tensor.ts";
-import { writeSlices } from "../kernels/write-slices.ts";
+import type { Tensor } from "../kernels/tensor.ts";
+import { type Slice, writeSlices } from "../kernels/write-slices.ts";
 import { UserError } from "../models/errors.ts";
 import type { Input, Model } from "../models/model.ts";
 import type { Tap } from "../models/scope.ts";
-import type { Cell } from "./cell.ts";
+import { startOf } from "./growing-batch.ts";
 import type { CheckResult, LensRun } from "./record.ts";
 import { difference, type LogitRow, logitRows, probability } from "./score.ts";
-import { type Pair, type SweepOptions, type SweepResult, sweepPair } from "./sweep.ts";
+import { type Pair, type Patched, type SweepOptions, type SweepResult, sweepPairs } from "./sweep.ts";
 
 export interface LensResult extends SweepResult {
   readonly lens: { readonly clean: LensRun; readonly corrupt: LensRun };
@@ -23,58 +23,66 @@ export interface LensResult extends SweepResult {
 /** A sweep whose first forward of each of the two runs is also looked at; that changes none of its numbers. */
 export async function sweepWithLens(
   model: Model,
-  pair: Pair,
-  cells: readonly Cell[],
+  patched: readonly Patched[],
   options: SweepOptions = {},
-): Promise<LensResult> {
-  const seen = new Map<Input, KeptStates>();
+): Promise<LensResult[]> {
+  const seen = new Map<Input, KeptStates>(); // by the first of the inputs
   const looking: Model = {
     ...model,
-    forward(input, tap, options) {
-      if (seen.has(input)) return model.forward(input, tap, options);
-      const states = keptStates(model, input, options?.firstToken);
-      seen.set(input, states);
-      return model.forward(input, states.through(tap), options);
+    forward(given, tap, options) {
+      const inputs = [given].flat();
+      if (seen.has(inputs[0]!)) return model.forward(inputs, tap, options);
+      const states = keptStates(model, inputs, options?.firstToken);
+      seen.set(inputs[0]!, states);
+      return model.forward(inputs, states.through(tap), options);
     },
   };
   try {
-    const result = await sweepPair(looking, pair, cells, options);
+    const results = await sweepPairs(looking, patched, options);
+    const [{ pair }] = patched as [Patched];
     const [clean, corrupt] = pair.direction === "denoising" ? [pair.other, pair.base] : [pair.base, pair.other];
-    const layers = {
-      clean: await readLayers(model, pair, seen.get(clean)!.tensor),
-      corrupt: await readLayers(model, pair, seen.get(corrupt)!.tensor),
-    };
-    const wrong = (["clean", "corrupt"] as const).find((run) => !same(layers[run].at(-1)!, result[run]));
-    const detail = wrong ? `the ${wrong} run's last layer reads otherwise than its logits` : "same bits";
-    return {
-      ...result,
-      lens: { clean: lensRun(model, layers.clean), corrupt: lensRun(model, layers.corrupt) },
-      lensCheck: { name: "logit lens", ok: wrong === undefined, detail },
-    };
+    const pairs = patched.map((one) => one.pair);
+    const cleanLayers = await readLayers(model, pairs, seen.get(clean)!.tensor);
+    const corruptLayers = await readLayers(model, pairs, seen.get(corrupt)!.tensor);
+    return results.map((result, i) => {
+      const layers = { clean: cleanLayers[i]!, corrupt: corruptLayers[i]! };
+      const wrong = (["clean", "corrupt"] as const).find((run) => !same(layers[run].at(-1)!, result[run]));
+      const detail = wrong ? `the ${wrong} run's last layer reads otherwise than its logits` : "same bits";
+      return {
+        ...result,
+        lens: { clean: lensRun(model, layers.clean), corrupt: lensRun(model, layers.corrupt) },
+        lensCheck: { name: "logit lens", ok: wrong === undefined, detail },
+      };
+    });
   } finally {
     for (const { tensor, changed } of seen.values()) model.gpu.release(tensor, changed);
   }
 }
 
 interface KeptStates {
-  /** [1, L, hidden]: the states at the answer position. */
+  /** [inputs, L, hidden]: the states at the answer position. */
   readonly tensor: Tensor;
   readonly changed: Tensor;
   /** A tap that also fills the tensor. */
   through(tap: Tap): Tap;
 }
 
-/** In a growing batch the tokens of the base run, all or the last, come first, however the rest is laid out. */
-function keptStates(model: Model, { ids }: Input, firstToken = 0): KeptStates {
+/** In a growing batch the tokens of an input's base run, all or the last, come first, however the rest is laid out. */
+function keptStates(model: Model, inputs: readonly Input[], firstToken = 0): KeptStates {
   const { gpu, readSites } = model;
-  const [, tokens, width] = model.shapes(ids.length, firstToken).get(readSites[0]!) as [number, number, number];
+  const count = inputs.length;
+  const shapes = model.shapes(inputs[0]!.ids.length, firstToken);
+  const [, tokens, width] = shapes.get(readSites[0]!) as [number, number, number];
   const layers = readSites.length;
-  const tensor = gpu.keep(gpu.tensor("lens states", [1, layers, width]));
-  const changed = gpu.keep(gpu.upload("lens changed", [layers], new Uint32Array(layers)));
+  const tensor = gpu.keep(gpu.tensor("lens states", [count, layers, width]));
+  const changed = gpu.keep(gpu.upload("lens changed", [count], new Uint32Array(count)));
   const look = (layer: number, activation: Tensor) => {
-    const from = (Math.min(tokens, activation.shape[1]!) - 1) * width;
-    const slice = { to: layer * width, from, length: width, kind: "copy", factor: 0 } as const;
-    writeSlices(gpu, tensor, activation, [slice], changed, layer);
+    const last = (Math.min(tokens, activation.shape[1]!) - 1) * width;
+    const slices = inputs.map((_, i): Slice => {
+      const [to, from] = [(i * layers + layer) * width, startOf(activation, i, count) + last];
+      return { to, from, length: width, kind: "copy", factor: 0 };
+    });
+    writeSlices(gpu, tensor, activation, slices, changed);
   };
   return {
     tensor,
@@ -90,21 +98,28 @@ function keptStates(model: Model, { ids }: Input, firstToken = 0): KeptStates {
   };
 }
 
-/** The scores of each layer's logits. */
-async function readLayers(model: Model, { answers }: Pair, states: Tensor): Promise<LogitRow[]> {
+/** For each pair the scores of each layer's logits. */
+async function readLayers(model: Model, pairs: readonly Pair[], states: Tensor): Promise<LogitRow[][]> {
   const { gpu, readSites, vocabSize } = model;
+  const layers = readSites.length;
   const table = gpu.frame(() => {
-    const logits = model.readOut(states); // [1, L, V]
-    const flat = { ...logits, shape: [1, size(logits.shape)] };
-    const last = columns(gpu, "last logits", flat, size(logits.shape) - vocabSize, vocabSize);
-    return logitScores(gpu, { ...logits, shape: [readSites.length, 1, vocabSize] }, last, answers);
+    const logits = model.readOut(states); // [pairs, L, V]
+    const flat = { ...logits, shape: [pairs.length, layers * vocabSize] };
+    const last = columns(gpu, "last logits", flat, (layers - 1) * vocabSize, vocabSize);
+    const all = { ...logits, shape: [pairs.length * layers, 1, vocabSize] };
+    return logitScores(
+      gpu,
+      all,
+      last,
+      pairs.map(({ answers }) => answers),
+    );
   });
   const found = logitRows(await gpu.read(table));
   gpu.release(table);
   const broken = found.findIndex(({ notFinite }) => notFinite > 0);
-  if (broken === -1) return found;
+  if (broken === -1) return pairs.map((_, i) => found.slice(i * layers, (i + 1) * layers));
   throw new UserError(
-    `logit lens: ${found[broken]!.notFinite} logits read from ${readSites[broken]} are NaN or infinite, expected numbers; check the weights`,
+    `logit lens: ${found[broken]!.notFinite} logits read from ${readSites[broken % layers]} are NaN or infinite, expected numbers; check the weights`,
   );
 }
 

@@ -1,15 +1,11 @@
 /** A sweep over samples, written to a run folder as it goes: what `notice sweep` and `notice demo` do. */
 import type { DataRow } from "../data/samples.ts";
-import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
-import { type Defects, originalPlaces } from "./defects.ts";
-import { type Kind, resolveKind } from "./kinds.ts";
-import { samplePair } from "./pair.ts";
-import type { Mode, RunSettings, SampleRecord } from "./record.ts";
-import { sweepSample } from "./sample.ts";
+import type { RunRecord, RunSettings } from "./record.ts";
 import { difference, json, probability, summary } from "./score.ts";
 import { inShard } from "./shard.ts";
 import type { Run } from "./store.ts";
+import { type Outcome, sweepUnits } from "./units.ts";
 
 export interface SweepProgress {
   /** Samples times modes: done in all, of how many, and how many of these failed in this process. */
@@ -35,30 +31,18 @@ export async function runSweep(
   run: Run,
   { signal, exactCheck = 0, onProgress }: RunSweepOptions = {},
 ): Promise<SweepProgress> {
-  const kinds = settings.kinds.map((kind) => resolveKind(model, kind));
   const units = inShard(samples, settings.shard).flatMap((sample) => settings.modes.map((mode) => ({ sample, mode })));
   const started = performance.now();
-  let progress = { done: units.length, total: units.length, failed: 0, cells: 0, seconds: 0 };
   const left = units.filter(({ sample, mode }) => !run.done.has(`${sample.index}:${sample.task}:${mode}`));
-  progress = { ...progress, done: units.length - left.length };
-  for (const { sample, mode } of left) {
-    signal?.throwIfAborted();
-    let cells = 0;
-    let failed = 0;
-    try {
-      const { record, count } = await sweepRecord(model, kinds, sample, mode, settings, exactCheck, signal);
-      cells = count;
-      await run.append(record);
-    } catch (error) {
-      if (!(error instanceof UserError) || signal?.aborted) throw error;
-      failed = 1;
-      await run.append({ key: sample.key, sample: sample.index, task: sample.task, mode, failed: error.message });
-    }
+  let progress = { done: units.length - left.length, total: units.length, failed: 0, cells: 0, seconds: 0 };
+  for await (const outcome of sweepUnits(model, left, settings, { signal, exactCheck })) {
+    await run.append(recordOf(outcome, settings));
+    const failed = "failed" in outcome;
     progress = {
       ...progress,
       done: progress.done + 1,
-      failed: progress.failed + failed,
-      cells: progress.cells + cells,
+      failed: progress.failed + (failed ? 1 : 0),
+      cells: progress.cells + (failed ? 0 : outcome.result.cells),
       seconds: (performance.now() - started) / 1000,
     };
     onProgress?.(progress);
@@ -66,36 +50,16 @@ export async function runSweep(
   return progress;
 }
 
-async function sweepRecord(
-  model: Model,
-  kinds: readonly Kind[],
-  sample: DataRow,
-  mode: Mode,
-  settings: RunSettings,
-  exactCheck: number,
-  signal: AbortSignal | undefined,
-): Promise<{ record: SampleRecord; count: number }> {
-  const defects = settings.defects as Defects;
-  const compat = defects.D9 ?? "corrected";
-  const pair = await samplePair(model, sample, { mode, defects, direction: settings.direction });
-  const result = await sweepSample(model, pair, kinds, {
-    heads: settings.heads,
-    positions: settings.positions,
-    headPositions: settings.head_positions,
-    ...originalPlaces(model, pair, sample, defects),
-    compat,
-    minDenominator: settings.min_denominator,
-    exactCheck,
-    ...(signal ? { signal } : {}),
-  });
+function recordOf(outcome: Outcome, { defects, min_denominator }: RunSettings): RunRecord {
+  const { sample, mode } = outcome.unit;
+  const place = { key: sample.key, sample: sample.index, task: sample.task, mode };
+  if ("failed" in outcome) return { ...place, failed: outcome.failed.message };
+  const { pair, result } = outcome;
   const denominator = Math.fround(difference(result.clean) - difference(result.corrupt));
   const zeroEffect =
-    compat === "upstream" ? json(0 / denominator) : Math.abs(denominator) < settings.min_denominator ? null : 0;
-  const record: SampleRecord = {
-    key: sample.key,
-    sample: sample.index,
-    task: sample.task,
-    mode,
+    defects.D9 === "upstream" ? json(0 / denominator) : Math.abs(denominator) < min_denominator ? null : 0;
+  return {
+    ...place,
     group: sample.group,
     correct_first: sample.correctFirst,
     clean_prompt: sample.cleanPrompt,
@@ -114,5 +78,4 @@ async function sweepRecord(
     tables: result.tables,
     checks: result.checks,
   };
-  return { record, count: result.cells };
 }

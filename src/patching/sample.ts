@@ -1,16 +1,19 @@
-/** One sample in one mode through all kinds and heads: cells laid out, swept in one growing batch, scored, checked. */
+/**
+ * A sample in one mode through all kinds and heads: cells laid out, swept in one growing batch, perhaps with other
+ * samples', scored, checked.
+ */
 import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
 import { type Cell, copySpans, extent } from "./cell.ts";
-import { checkCells, exactCheck, notApplicable, verdict } from "./checks.ts";
+import { type Check, checkCells, exactCheck, notApplicable, verdict } from "./checks.ts";
 import type { OriginalPlaces } from "./defects.ts";
 import type { Kind } from "./kinds.ts";
-import { sweepWithLens } from "./lens.ts";
+import { type LensResult, sweepWithLens } from "./lens.ts";
 import type { SamplePair } from "./pair.ts";
 import { length, type Place, type PositionName, patchPlaces, placesOf, tokensAt } from "./positions.ts";
 import { type CheckResult, type SampleRecord, scoreNames, type Table } from "./record.ts";
 import { type LogitRow, type ScoreOptions, scores } from "./score.ts";
-import type { SweepResult } from "./sweep.ts";
+import type { Patched, SweepResult } from "./sweep.ts";
 
 export interface SampleOptions extends ScoreOptions, OriginalPlaces {
   readonly heads: "none" | "all" | readonly number[];
@@ -19,7 +22,6 @@ export interface SampleOptions extends ScoreOptions, OriginalPlaces {
   readonly headPositions?: readonly PositionName[];
   /** Cells of the sweep to run again one by one. */
   readonly exactCheck?: number;
-  readonly signal?: AbortSignal;
 }
 
 export interface SampleResult {
@@ -41,18 +43,49 @@ interface Block {
   readonly at: number[];
 }
 
+/** A sample with all its cells, those of the checks last. */
+export interface LaidOut extends Patched {
+  readonly pair: SamplePair;
+  readonly blocks: readonly Block[];
+  readonly checks: readonly Check[];
+  readonly options: SampleOptions;
+}
+
 export async function sweepSample(
   model: Model,
   pair: SamplePair,
   kinds: readonly Kind[],
   options: SampleOptions,
 ): Promise<SampleResult> {
+  const [result] = await sweepSamples(model, [layOut(model, pair, kinds, options)]);
+  return result!;
+}
+
+/** @throws UserError for positions that mean no token of a site */
+export function layOut(model: Model, pair: SamplePair, kinds: readonly Kind[], options: SampleOptions): LaidOut {
   const cells: Cell[] = [];
   const blocks = kinds
     .flatMap((kind) => blocksOf(model, pair, kind, options))
-    .map((block): Block => ({ ...block, at: block.dropped ? [] : layOut(model, pair, block, cells, options) }));
+    .map((block): Block => ({ ...block, at: block.dropped ? [] : cellsOf(model, pair, block, cells, options) }));
   const checks = checkCells(model, pair, kinds);
-  const result = await sweepWithLens(model, pair, [...cells, ...checks.map(({ cell }) => cell)], options);
+  return { pair, cells: [...cells, ...checks.map(({ cell }) => cell)], blocks, checks, options };
+}
+
+/** Samples of one form (`formOf`) in one batch. */
+export async function sweepSamples(
+  model: Model,
+  samples: readonly LaidOut[],
+  signal?: AbortSignal,
+): Promise<SampleResult[]> {
+  const results = await sweepWithLens(model, samples, signal ? { signal } : {});
+  const found: SampleResult[] = [];
+  for (const [i, sample] of samples.entries()) found.push(await sampleResult(model, sample, results[i]!));
+  return found;
+}
+
+async function sampleResult(model: Model, sample: LaidOut, result: LensResult): Promise<SampleResult> {
+  const { pair, blocks, checks, options } = sample;
+  const cells = sample.cells.slice(0, sample.cells.length - checks.length);
   const verdicts = checks.map(
     ({ name, against }, i): CheckResult => verdict(name, result.cells[cells.length + i]!, result[against]),
   );
@@ -101,7 +134,7 @@ function blocksOf(model: Model, pair: SamplePair, kind: Kind, options: SampleOpt
 }
 
 /** Appends a cell for every place, layer (and head); returns their numbers. */
-function layOut(model: Model, pair: SamplePair, block: Plan, cells: Cell[], { residual }: SampleOptions): number[] {
+function cellsOf(model: Model, pair: SamplePair, block: Plan, cells: Cell[], { residual }: SampleOptions): number[] {
   const { kind, places, heads } = block;
   const base = model.shapes(pair.base.ids.length);
   const other = model.shapes(pair.other.ids.length);

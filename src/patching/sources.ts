@@ -1,34 +1,37 @@
 /** Runs that cells copy from, with the sites that they copy. */
-import { logitScores } from "../kernels/logit-scores.ts";
+import { type Answers, logitScores } from "../kernels/logit-scores.ts";
 import type { Tensor } from "../kernels/tensor.ts";
 import { type CaptureTap, captureTap } from "../models/capture.ts";
 import type { Model } from "../models/model.ts";
 import { untapped } from "../models/scope.ts";
-import type { Cell, Edit } from "./cell.ts";
+import type { Edit } from "./cell.ts";
 import type { Prefixes } from "./prefix.ts";
 import { type LogitRow, logitRows } from "./score.ts";
 import { storedSources } from "./stored.ts";
-import type { Pair, SweepOptions } from "./sweep.ts";
+import type { Patched, SweepOptions } from "./sweep.ts";
 
+/** Of several pairs each tensor has a row. */
 export interface OpenSources {
   /** Tokens of the other run that were left out. */
   readonly first: number;
   readonly of: (edit: Edit) => Tensor;
-  readonly otherLogits: Tensor;
-  readonly baseLogits: Tensor;
-  otherRow(clean: Tensor): Promise<LogitRow>;
+  /** Logits of the clean runs. */
+  readonly clean: Tensor;
+  readonly answers: readonly Answers[];
+  otherRows(): Promise<LogitRow[]>;
   release(): void;
 }
 
 /** Runs them; whatever fails, nothing stays on the device. */
 export function openSources(
   model: Model,
-  pair: Pair,
-  cells: readonly Cell[],
+  patched: readonly Patched[],
   options: SweepOptions,
   prefix?: Prefixes,
 ): OpenSources {
   const { gpu, sites } = model;
+  const cells = patched.flatMap((one) => one.cells);
+  const answers = patched.map(({ pair }) => pair.answers);
   const held: { release(): void }[] = [];
   const release = () => {
     for (const item of held) item.release();
@@ -50,8 +53,11 @@ export function openSources(
     const other = hold(captureTap(gpu, sites, copied("other")));
     const taps = new Map<string, CaptureTap>([["other", other]]);
     const first = prefix?.ofOther(cells) ?? 0;
-    const otherLogits = kept(model.forward(pair.other, other, { firstToken: first }));
-    const baseLogits = pair.direction === "noising" ? kept(model.forward(pair.base, untapped)) : otherLogits;
+    const others = patched.map(({ pair }) => pair.other);
+    const otherLogits = kept(model.forward(others, other, { firstToken: first }));
+    const bases = patched.map(({ pair }) => pair.base);
+    const isNoising = patched[0]!.pair.direction === "noising";
+    const clean = isNoising ? kept(model.forward(bases, untapped)) : otherLogits;
     for (const [name, input] of options.runs ?? []) {
       const tap = hold(captureTap(gpu, sites, copied(name)));
       gpu.release(model.forward(input, tap));
@@ -60,17 +66,16 @@ export function openSources(
     const stored = hold(storedSources(gpu, options.stored ?? new Map()));
     return {
       first,
-      otherLogits,
-      baseLogits,
+      clean,
+      answers,
       of({ source, site, sourceSite = site }: Edit) {
         const tensor = taps.get(source)?.kept.get(sourceSite) ?? stored.get(source);
         if (!tensor) throw new Error(`sweep: no source "${source}" for ${sourceSite}`);
         return tensor;
       },
-      async otherRow(clean) {
-        const table = logitScores(gpu, otherLogits, clean, pair.answers);
-        const [row] = logitRows(await gpu.read(table).finally(() => gpu.release(table)));
-        return row!;
+      async otherRows() {
+        const table = logitScores(gpu, otherLogits, clean, answers);
+        return logitRows(await gpu.read(table).finally(() => gpu.release(table)));
       },
       release,
     };

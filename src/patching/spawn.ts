@@ -1,7 +1,8 @@
 /**
  * The tap of a growing batch. Row 0 is the base run. At each site that a cell edits, the cell gets a row of its own, row 0
  * with the edited slices replaced; what comes after runs all rows as one batch (the batch rule, models/scope.ts). Where
- * one token is replaced, that token alone goes on to the next self-attention (growing-batch.ts).
+ * one token is replaced, that token alone goes on to the next self-attention (growing-batch.ts). Several inputs may share
+ * the batch; then a cell is an edit of each, alike but for the values, and has a row of each.
  */
 import type { Gpu } from "../kernels/gpu.ts";
 import { withRows } from "../kernels/rows.ts";
@@ -9,29 +10,32 @@ import { rows, size, type Tensor } from "../kernels/tensor.ts";
 import { type Slice, writeSlices } from "../kernels/write-slices.ts";
 import type { Tap } from "../models/scope.ts";
 import type { Cell, Edit } from "./cell.ts";
-import { growingBatch } from "./growing-batch.ts";
+import { growingBatch, startOf } from "./growing-batch.ts";
 
 /** The tensor that an edit copies from, by its source and site. */
 export type Sources = (edit: Edit) => Tensor;
 
 export interface SpawnTap extends Tap {
-  /** The row of each cell, once the forward is recorded. */
+  /** The row of each cell among those of its input, once the forward is recorded. */
   readonly rows: readonly number[];
-  /** For each cell: did its edits change any bit? */
-  changed(): Promise<boolean[]>;
+  /** For each input and cell: did its edits change any bit? */
+  changed(): Promise<boolean[][]>;
   release(): void;
 }
 
-/** @param single sites at which a variant may start as a single token; none where the cells need whole rows */
+/**
+ * @param cells of each input, which edit the same elements of the same sites
+ * @param single sites at which a variant may start as a single token; none where the cells need whole rows
+ */
 export function spawnTap(
   gpu: Gpu,
-  cells: readonly Cell[],
+  cells: readonly (readonly Cell[])[],
   sources: Sources,
   single: ReadonlySet<string> = new Set(),
 ): SpawnTap {
   const writer = editWriter(gpu, cells, sources);
-  const batch = growingBatch(gpu);
-  const rowOf = new Array<number>(cells.length).fill(0);
+  const batch = growingBatch(gpu, cells.length);
+  const rowOf = new Array<number>(cells[0]!.length).fill(0);
   return {
     ...writer,
     rows: rowOf,
@@ -42,9 +46,9 @@ export function spawnTap(
       if (!here) return activation;
       const width = size(activation.shape.slice(2));
       for (const { cell } of here)
-        if (rowOf[cell] === 0) rowOf[cell] = batch.add(single.has(name) ? onlyToken(cells[cell]!, width) : null);
+        if (rowOf[cell] === 0) rowOf[cell] = batch.add(single.has(name) ? onlyToken(cells[0]![cell]!, width) : null);
       const target = batch.grown(name, activation);
-      return writer.write(here, activation, target, (cell) => batch.start(rowOf[cell]!, target));
+      return writer.write(here, activation, target, (input, cell) => batch.start(input, rowOf[cell]!, target));
     },
   };
 }
@@ -61,7 +65,7 @@ export function onlyToken(cell: Cell, width: number): number | null {
 
 /** The slow way, for one cell: a forward of its own, edited in place, with the picture looked at anew. */
 export function replaceTap(gpu: Gpu, cell: Cell, sources: Sources): SpawnTap {
-  const writer = editWriter(gpu, [cell], sources);
+  const writer = editWriter(gpu, [[cell]], sources);
   return {
     ...writer,
     rows: [0],
@@ -76,40 +80,55 @@ export function replaceTap(gpu: Gpu, cell: Cell, sources: Sources): SpawnTap {
 }
 
 interface Here {
+  readonly input: number;
   readonly cell: number;
   readonly edit: Edit;
 }
 
 /** Writes the edits of cells into rows and remembers which of them changed anything. */
-function editWriter(gpu: Gpu, cells: readonly Cell[], sources: Sources) {
+function editWriter(gpu: Gpu, cells: readonly (readonly Cell[])[], sources: Sources) {
   const bySite = new Map<string, Here[]>();
-  cells.forEach((cell, i) => {
-    for (const edit of cell) bySite.set(edit.site, [...(bySite.get(edit.site) ?? []), { cell: i, edit }]);
+  cells.forEach((own, input) => {
+    own.forEach((edits, cell) => {
+      for (const edit of edits) {
+        const known = bySite.get(edit.site) ?? [];
+        known.push({ input, cell, edit });
+        bySite.set(edit.site, known);
+      }
+    });
   });
-  const owners: number[] = [];
+  const owners: Here[] = [];
   const count = Math.max(
     1,
-    cells.flat().reduce((total, { spans }) => total + spans.length, 0),
+    cells.flat(2).reduce((total, { spans }) => total + spans.length, 0),
   );
   const changed = gpu.keep(gpu.upload("changed", [count], new Uint32Array(count)));
   return {
     at: (name: string) => bySite.get(name),
-    write(here: readonly Here[], activation: Tensor, target: Tensor, startOf: (cell: number) => number): Tensor {
+    write(here: readonly Here[], activation: Tensor, target: Tensor, rowStart: RowStart): Tensor {
       for (const [source, group] of bySource(here, sources, activation)) {
-        const slices = group.flatMap(({ cell, edit }) => slicesOf(edit, startOf(cell)));
+        const slices = group.flatMap(({ input, cell, edit }) =>
+          slicesOf(edit, rowStart(input, cell), startOf(source, input, cells.length)),
+        );
         writeSlices(gpu, target, source, slices, changed, owners.length);
-        for (const { cell, edit } of group) for (const _ of edit.spans) owners.push(cell);
+        for (const item of group) for (const _ of item.edit.spans) owners.push(item);
       }
       return target;
     },
-    async changed(): Promise<boolean[]> {
+    async changed(): Promise<boolean[][]> {
       const words = new Uint32Array((await gpu.read(changed)).buffer);
-      const moved = new Set(owners.filter((_, i) => words[i] !== 0));
-      return cells.map((_, i) => moved.has(i));
+      const found = cells.map((own) => own.map(() => false));
+      owners.forEach(({ input, cell }, i) => {
+        if (words[i] !== 0) found[input]![cell] = true;
+      });
+      return found;
     },
     release: () => gpu.release(changed),
   };
 }
+
+/** The element of the target at which the row of a cell starts. */
+type RowStart = (input: number, cell: number) => number;
 
 /** One dispatch for each tensor that is copied from; fills and factors need none and go with any. */
 function bySource(here: readonly Here[], sources: Sources, activation: Tensor): Map<Tensor, Here[]> {
@@ -122,5 +141,5 @@ function bySource(here: readonly Here[], sources: Sources, activation: Tensor): 
   return groups;
 }
 
-const slicesOf = ({ spans, kind, factor }: Edit, rowStart: number): Slice[] =>
-  spans.map(({ to, from, length }) => ({ to: rowStart + to, from, length, kind, factor }));
+const slicesOf = ({ spans, kind, factor }: Edit, toRow: number, fromRow: number): Slice[] =>
+  spans.map(({ to, from, length }) => ({ to: toRow + to, from: fromRow + from, length, kind, factor }));

@@ -2,12 +2,11 @@
  * The exact sweep: clean run, then the base run and every cell as one growing batch, in chunks that fit the device.
  * A cell has the same bits in any batch, in any chunk, or alone.
  */
-import { logitScores } from "../kernels/logit-scores.ts";
-import type { Tensor } from "../kernels/tensor.ts";
+import { type Answers, logitScores } from "../kernels/logit-scores.ts";
 import { UserError } from "../models/errors.ts";
 import type { Input, Model } from "../models/model.ts";
 import { untapped } from "../models/scope.ts";
-import type { Cell, Edit } from "./cell.ts";
+import type { Cell } from "./cell.ts";
 import { chunksOf } from "./chunks.ts";
 import { firstBrokenSite } from "./finite.ts";
 import { prefixes } from "./prefix.ts";
@@ -20,10 +19,15 @@ export interface Pair {
   /** The run that is patched; `other` is where values come from by default. */
   readonly base: Input;
   readonly other: Input;
-  /** Ids of the correct and the incorrect answer. */
-  readonly answers: readonly [number, number];
+  readonly answers: Answers;
   /** Which of the two runs is the clean one: denoising patches the corrupt run, noising the clean one. */
   readonly direction: "denoising" | "noising";
+}
+
+/** A pair and the cells that its base run is patched with. */
+export interface Patched {
+  readonly pair: Pair;
+  readonly cells: readonly Cell[];
 }
 
 export interface SweepOptions {
@@ -53,46 +57,80 @@ export async function sweepPair(
   cells: readonly Cell[],
   options: SweepOptions = {},
 ): Promise<SweepResult> {
+  const [result] = await sweepPairs(model, [{ pair, cells }], options);
+  return result!;
+}
+
+/**
+ * Several pairs in one growing batch, which is worth while where each has few rows; they are alike (`formOf`).
+ * @throws UserError as `sweepPair`
+ */
+export async function sweepPairs(
+  model: Model,
+  patched: readonly Patched[],
+  options: SweepOptions = {},
+): Promise<SweepResult[]> {
   const { gpu } = model;
+  const [{ pair, cells }] = patched as [Patched];
+  if (patched.length > 1 && new Set(patched.map(formOf)).size > 1)
+    throw new Error("sweepPairs: got prompts of different lengths or cells at different places, expected pairs alike");
   const prefix = prefixes(model, pair);
-  const sources = openSources(model, pair, cells, options, prefix);
+  const sources = openSources(model, patched, options, prefix);
+  const bases = patched.map((one) => one.pair.base);
   try {
-    const clean = pair.direction === "denoising" ? sources.otherLogits : sources.baseLogits;
-    const rows: LogitRow[] = new Array(cells.length);
-    const changed: boolean[] = new Array(cells.length);
-    let base: LogitRow | undefined;
+    const swept = patched.map((one) => ({
+      rows: new Array<LogitRow>(one.cells.length),
+      changed: new Array<boolean>(one.cells.length),
+    }));
+    let unpatched: readonly LogitRow[] = [];
     let done = 0;
-    for (const { chunk, single } of chunksOf(model, pair, cells, prefix, options.chunk)) {
+    for (const { chunk, single } of chunksOf(model, patched, prefix, options.chunk)) {
       options.signal?.throwIfAborted();
-      const whole = chunk.map((i) => cells[i]!);
-      const firstToken = prefix.ofBase(whole);
-      const chosen = whole.map((cell) => prefix.without(cell, firstToken, sources.first));
+      const firstToken = prefix.ofBase(chunk.map((i) => cells[i]!));
+      const chosen = patched.map((one) => chunk.map((i) => prefix.without(one.cells[i]!, firstToken, sources.first)));
       const tap = spawnTap(gpu, chosen, sources.of, single);
       try {
         const table = gpu.frame(() =>
-          logitScores(gpu, model.forward(pair.base, tap, { firstToken }), clean, pair.answers),
+          logitScores(gpu, model.forward(bases, tap, { firstToken }), sources.clean, sources.answers),
         );
         const found = logitRows(await gpu.read(table).finally(() => gpu.release(table)));
         const moved = await tap.changed();
-        base ??= found[0]!;
-        chunk.forEach((cell, i) => {
-          rows[cell] = found[tap.rows[i]!] ?? found[0]!; // no row of its own: the answer does not depend on its site
-          changed[cell] = moved[i]!;
+        const each = found.length / patched.length;
+        unpatched = patched.map((_, i) => found[i * each]!);
+        swept.forEach(({ rows, changed }, one) => {
+          chunk.forEach((cell, i) => {
+            const row = tap.rows[i]! < each ? tap.rows[i]! : 0; // no row of its own: the answer does not depend on its site
+            rows[cell] = found[one * each + row]!;
+            changed[cell] = moved[one]![i]!;
+          });
         });
       } finally {
         tap.release();
       }
-      done += chunk.length;
+      done += chunk.length * patched.length;
       options.onProgress?.(done);
     }
-    const other = await sources.otherRow(clean);
-    await checkFinite(model, pair, cells, sources.of, [base!, other, ...rows]);
-    const [cleanRow, corruptRow] = pair.direction === "denoising" ? [other, base!] : [base!, other];
-    return { clean: cleanRow, corrupt: corruptRow, cells: rows, changed };
+    const others = await sources.otherRows();
+    const results = swept.map(({ rows, changed }, one): SweepResult => {
+      const [base, other] = [unpatched[one]!, others[one]!];
+      const [clean, corrupt] = pair.direction === "denoising" ? [other, base] : [base, other];
+      return { clean, corrupt, cells: rows, changed };
+    });
+    await checkFinite(model, patched, results, options);
+    return results;
   } finally {
     sources.release();
   }
 }
+
+/** What pairs that share a batch have in common: the lengths of their prompts, and which elements their cells replace. */
+export const formOf = ({ pair, cells }: Patched): string =>
+  JSON.stringify([
+    pair.direction,
+    pair.base.ids.length,
+    pair.other.ids.length,
+    cells.map((cell) => cell.map(({ site, spans }) => [site, spans.map(({ to, length }) => [to, length])])),
+  ]);
 
 /**
  * One cell by a forward of its own with nothing reused: the oracle that sweeps are tested against.
@@ -100,13 +138,12 @@ export async function sweepPair(
  */
 export async function singleCell(model: Model, pair: Pair, cell: Cell, options: SweepOptions = {}) {
   const { gpu } = model;
-  const sources = openSources(model, pair, [cell], options);
+  const sources = openSources(model, [{ pair, cells: [cell] }], options);
   const tap = replaceTap(gpu, cell, sources.of);
   try {
-    const clean = pair.direction === "denoising" ? sources.otherLogits : sources.baseLogits;
     const { logits, table } = gpu.frame(() => {
       const made = model.forward(pair.base, tap);
-      return { logits: made, table: logitScores(gpu, made, clean, pair.answers) };
+      return { logits: made, table: logitScores(gpu, made, sources.clean, sources.answers) };
     });
     try {
       const [row] = logitRows(await gpu.read(table));
@@ -120,20 +157,41 @@ export async function singleCell(model: Model, pair: Pair, cell: Cell, options: 
   }
 }
 
+/** A pair that shared its batch is looked into alone. */
 async function checkFinite(
   model: Model,
+  patched: readonly Patched[],
+  results: readonly SweepResult[],
+  options: SweepOptions,
+): Promise<void> {
+  for (const [i, { pair, cells }] of patched.entries()) {
+    const { clean, corrupt, cells: rows } = results[i]!;
+    const [base, other] = pair.direction === "denoising" ? [corrupt, clean] : [clean, corrupt];
+    const all = [base, other, ...rows];
+    const broken = all.findIndex(({ notFinite }) => notFinite > 0);
+    if (broken === -1) continue;
+    const run = broken === 0 ? "the base run" : broken === 1 ? "the other run" : `cell ${broken - 2}`;
+    const site = await brokenSite(model, pair, broken === 1 ? pair.other : pair.base, cells[broken - 2], options);
+    throw new UserError(
+      `${run}: ${all[broken]!.notFinite} logits are NaN or infinite; the first such values are at ${site}`,
+    );
+  }
+}
+
+async function brokenSite(
+  model: Model,
   pair: Pair,
-  cells: readonly Cell[],
-  sources: (edit: Edit) => Tensor,
-  rows: LogitRow[],
-) {
-  const broken = rows.findIndex(({ notFinite }) => notFinite > 0);
-  if (broken === -1) return;
-  const input = broken === 1 ? pair.other : pair.base;
-  const tap = broken < 2 ? untapped : replaceTap(model.gpu, cells[broken - 2]!, sources);
-  const site = await firstBrokenSite(model, input, tap);
-  const run = broken === 0 ? "the base run" : broken === 1 ? "the other run" : `cell ${broken - 2}`;
-  throw new UserError(
-    `${run}: ${rows[broken]!.notFinite} logits are NaN or infinite; the first such values are at ${site}`,
-  );
+  input: Input,
+  cell: Cell | undefined,
+  options: SweepOptions,
+): Promise<string> {
+  if (!cell) return firstBrokenSite(model, input, untapped);
+  const sources = openSources(model, [{ pair, cells: [cell] }], options);
+  const tap = replaceTap(model.gpu, cell, sources.of);
+  try {
+    return await firstBrokenSite(model, input, tap);
+  } finally {
+    tap.release();
+    sources.release();
+  }
 }

@@ -128,7 +128,7 @@ describe.runIf(process.env.NOTICE_FULLSIZE)("LLaVA-1.5 with synthetic weights", 
       const cells = manifest.patch.cells.filter(({ token }) => token >= firstToken);
       const tap = spawnTap(
         gpu,
-        cells.map((cell) => [copy(corrupt, cell, firstToken)]),
+        [cells.map((cell) => [copy(corrupt, cell, firstToken)])],
         ({ site }) => sources.kept.get(site)!,
       );
       const logits = model.forward(corrupt, tap, { firstToken });

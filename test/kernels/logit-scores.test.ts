@@ -33,12 +33,9 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
   const run = (z: Float32Array, clean: Float32Array, answers: readonly [number, number]) => {
     const [rows, width] = [z.length / clean.length, clean.length];
     return compute(gpu, () => {
-      return logitScores(
-        gpu,
-        gpu.upload("logits", [rows, 1, width], z),
-        gpu.upload("clean", [1, 1, width], clean),
+      return logitScores(gpu, gpu.upload("logits", [rows, 1, width], z), gpu.upload("clean", [1, 1, width], clean), [
         answers,
-      );
+      ]);
     });
   };
 
@@ -90,6 +87,20 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     expect([scores[6], scores[logitFields + 6]]).toEqual([4, 0]);
   });
 
+  test("rows of several runs have the bits of each run's own", async () => {
+    const [z, clean] = [noise(6 * 241), noise(2 * 241, 9)];
+    const both = [
+      [3, 4],
+      [240, 7],
+    ] as const;
+    const all = await compute(gpu, () =>
+      logitScores(gpu, gpu.upload("logits", [6, 1, 241], z), gpu.upload("clean", [2, 1, 241], clean), both),
+    );
+    const own = async (i: 0 | 1) =>
+      run(z.slice(i * 3 * 241, (i + 1) * 3 * 241), clean.slice(i * 241, (i + 1) * 241), both[i]);
+    expect(all).toEqual(Float32Array.from([...(await own(0)), ...(await own(1))]));
+  });
+
   test("a row has the same bits whatever the number of rows", async () => {
     const clean = noise(241, 9);
     const z = noise(13 * 241);
@@ -103,8 +114,16 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
 test("names the tensor whose shape is wrong", () => {
   const dry = openDry();
   expect(() => {
-    logitScores(dry, dry.tensor("logits", [2, 1, 241]), dry.tensor("clean logits", [1, 1, 240]), [0, 1]);
+    logitScores(dry, dry.tensor("logits", [2, 1, 241]), dry.tensor("clean logits", [1, 1, 240]), [[0, 1]]);
   }).toThrowErrorMatchingInlineSnapshot(
-    `[ShapeError: logitScores: clean logits has shape [1, 1, 240], expected [1, 241]]`,
+    `[ShapeError: logitScores: clean logits has shape [1, 1, 240], expected [1, 1, 241]]`,
+  );
+  const [logits, clean] = [dry.tensor("logits", [3, 1, 241]), dry.tensor("clean logits", [2, 1, 241])];
+  const answers = [
+    [0, 1],
+    [2, 3],
+  ] as const;
+  expect(() => logitScores(dry, logits, clean, answers)).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: logitScores: logits has shape [3, 1, 241], expected [a multiple of 2, 1, 241]]`,
   );
 });

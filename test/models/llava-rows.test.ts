@@ -78,15 +78,11 @@ describe.each<{ tier: Tier }>([{ tier: "D" }, { tier: "B" }])("the miniature LLa
         tap.release();
       }
       for (const firstToken of [0, 69]) {
-        const tap = spawnTap(
-          gpu,
-          spawned.map((cell) => [edit(model, made, cell, firstToken)]),
-          () => unreachable(),
-        );
+        const tap = spawnTap(gpu, [spawned.map((cell) => [edit(model, made, cell, firstToken)])], () => unreachable());
         const all = await logitsOf(made, tap, firstToken);
         const rows = [0, ...tap.rows].map((row) => all.slice(row * model.vocabSize, (row + 1) * model.vocabSize));
         expect(rows).toEqual(alone);
-        expect(await tap.changed()).toEqual(spawned.map(() => true));
+        expect(await tap.changed()).toEqual([spawned.map(() => true)]);
         tap.release();
       }
     },
@@ -97,7 +93,7 @@ describe.each<{ tier: Tier }>([{ tier: "D" }, { tier: "B" }])("the miniature LLa
     const cells = ["vision_tower.vision_model.encoder.layers.1.self_attn.v", "multi_modal_projector.act"].map(
       (site) => [edit(model, made, { site, token: 7, head: null }, 0)],
     );
-    const tap = spawnTap(gpu, cells, () => unreachable());
+    const tap = spawnTap(gpu, [cells], () => unreachable());
     const all = await logitsOf(made, tap, 3);
     for (const [i, cell] of cells.entries()) {
       const one = replaceTap(gpu, cell, () => unreachable());

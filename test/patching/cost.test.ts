@@ -14,10 +14,8 @@ import { findModel, loadModel } from "../../src/models/load.ts";
 import type { Model } from "../../src/models/model.ts";
 import { wantedWeights } from "../../src/models/wanted.ts";
 import { sweepCost } from "../../src/patching/cost.ts";
-import { resolveKind } from "../../src/patching/kinds.ts";
-import { samplePair } from "../../src/patching/pair.ts";
 import type { RunSettings } from "../../src/patching/record.ts";
-import { sweepSample } from "../../src/patching/sample.ts";
+import { sweepUnits } from "../../src/patching/units.ts";
 import { sevenBillion } from "../models/seven-billion.ts";
 import { dataFile } from "./synthetic.ts";
 
@@ -39,25 +37,27 @@ beforeAll(async () => {
 });
 afterAll(() => gpu.close());
 
-test("a dry run counts what the device then does, and the memory that it takes", async () => {
-  const [row] = (await readDataFile(dataFile.pathname, "mit_states")).rows;
+test.for([
+  { name: "a sample", count: 1, settings: sweeping },
+  { name: "samples that share batches", count: 4, settings: { ...sweeping, kinds: ["cls", "embed"], heads: "none" } },
+] as const)("a dry run counts what the device then does, and the memory that it takes: $name", async (sweep) => {
+  const gpu = await openGpu({ toggles: "safe" });
+  const rows = (await readDataFile(dataFile.pathname, "mit_states")).rows.slice(0, sweep.count);
   const dry = await loadModel(openDry(gpu.info), "blip-mini");
-  const cost = await sweepCost(dry, [row!], sweeping);
+  const cost = await sweepCost(dry, rows, { ...sweep.settings, kinds: [...sweep.settings.kinds] });
 
   const model = await loadModel(gpu, "blip-mini");
   const before = gpu.flop;
-  const pair = await samplePair(model, row!, { mode: "image", defects, direction: "denoising" });
-  const resolved = kinds.map((kind) => resolveKind(model, kind));
-  const { cells } = await sweepSample(model, pair, resolved, {
-    heads: "all",
-    compat: "corrected",
-    minDenominator: 0.001,
-  });
-  expect(cost).toMatchObject({ sweeps: 1, counted: 1, cells, flop: gpu.flop - before });
+  const units = rows.map((sample) => ({ sample, mode: "image" as const }));
+  let cells = 0;
+  for await (const outcome of sweepUnits(model, units, { ...sweep.settings, kinds: [...sweep.settings.kinds] }))
+    if ("result" in outcome) cells += outcome.result.cells;
+  expect(cost).toMatchObject({ sweeps: sweep.count, counted: sweep.count, cells, flop: gpu.flop - before });
   // The same ledger, but for what passes through on the way of the weights to the device.
   expect(cost.bytes / gpu.bytes).toBeGreaterThan(0.95);
   expect(cost.bytes / gpu.bytes).toBeLessThanOrEqual(1.05);
   model.close();
+  gpu.close();
 });
 
 /** A BLIP-VQA-base that has sizes, but no values; words and pictures are the miniature's. */

@@ -1,5 +1,6 @@
 /** A loaded BLIP: what goes in, the forward with the picture remembered, the answer. */
 import { openDry } from "../../kernels/dry.ts";
+import { stacked } from "../../kernels/gather.ts";
 import type { Gpu } from "../../kernels/gpu.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { captured } from "../capture.ts";
@@ -15,7 +16,7 @@ import type { BlipConfig } from "./config.ts";
 import type { KeyValue } from "./text-layer.ts";
 import { answer, ask, type BlipSite, blipSites, lookAt, readOut, readSites, rememberImage, type Words } from "./vqa.ts";
 
-/** Pictures whose states stay on the device. */
+/** Pictures whose states stay on the device; more where several inputs share a forward: those of two such forwards. */
 const REMEMBERED = 4;
 
 interface Seen {
@@ -27,7 +28,7 @@ export function blipModel(
   gpu: Gpu,
   weights: LoadedWeights,
   config: BlipConfig,
-  inputs: Inputs,
+  reading: Inputs,
   identity: Pick<Model, "name" | "identify">,
 ): Model {
   const sites = blipSites(config);
@@ -42,6 +43,25 @@ export function blipModel(
 
   const pixelTensor = ({ pixels }: Input) =>
     gpu.upload("pixel_values", [1, 3, config.vision.imageSize, config.vision.imageSize], pixels);
+
+  /** The pictures of inputs: a row each, or one for all. */
+  function lookAll(inputs: readonly Input[]): Seen {
+    const keys = [...new Set(inputs.map(({ imageKey }) => imageKey))];
+    if (keys.length === 1) return look(inputs[0]!);
+    seen.atLeast(2 * keys.length);
+    const pictures = keys.map((key) => look(inputs.find(({ imageKey }) => imageKey === key)!));
+    const which = inputs.map(({ imageKey }) => keys.indexOf(imageKey));
+    const all = (label: string, of: (picture: Seen) => Tensor) => stacked(gpu, label, pictures.map(of), which);
+    return {
+      states: all("states", ({ states }) => states),
+      keyValues: pictures[0]!.keyValues.map(
+        (_, layer): KeyValue => [
+          all("keys", ({ keyValues }) => keyValues[layer]![0]),
+          all("values", ({ keyValues }) => keyValues[layer]![1]),
+        ],
+      ),
+    };
+  }
 
   const look = (input: Input): Seen =>
     seen.of(input.imageKey, () => {
@@ -58,24 +78,30 @@ export function blipModel(
   const repeated = (name: string, args: readonly Tensor[], tap: Tap, work: () => Tensor): Tensor =>
     tap === untapped ? recorder.run(name, args, work) : work();
 
-  function question(input: Input, tap: Tap): Tensor {
+  function question(inputs: readonly Input[], tap: Tap): Tensor {
     const at = scope<BlipSite>(gpu, weights, tap);
-    const words = wordTensors(gpu, "question", input.ids);
-    if (visionNames.some((name) => tap.watches(name)))
-      return ask(at, config, lookAt(at, config, pixelTensor(input)), words);
-    const { states, keyValues } = look(input);
+    const words = wordTensors(
+      gpu,
+      "question",
+      inputs.map(({ ids }) => ids),
+    );
+    const looked = visionNames.find((name) => tap.watches(name));
+    if (looked !== undefined && inputs.length > 1)
+      throw new Error(`blip: got ${inputs.length} inputs for a forward with a tap at ${looked}, expected one`);
+    if (looked !== undefined) return ask(at, config, lookAt(at, config, pixelTensor(inputs[0]!)), words);
+    const { states, keyValues } = lookAll(inputs);
     const args = [words.ids, words.positions, states, ...keyValues.flat()];
     return repeated("question", args, tap, () => ask(at, config, states, words, keyValues));
   }
 
   function reply(asked: Tensor, ids: readonly number[], tap: Tap): Tensor {
     const at = scope<BlipSite>(gpu, weights, tap);
-    const words = wordTensors(gpu, "answer", ids);
+    const words = wordTensors(gpu, "answer", [ids]);
     return repeated("answer", [words.ids, words.positions, asked], tap, () => answer(at, config, asked, words));
   }
 
-  const forward = (input: Input, tap: Tap) =>
-    gpu.frame(() => reply(question(input, tap), [config.text.bosTokenId], tap));
+  const forward = (inputs: Input | readonly Input[], tap: Tap) =>
+    gpu.frame(() => reply(question([inputs].flat(), tap), [config.text.bosTokenId], tap));
 
   return {
     ...identity,
@@ -84,10 +110,11 @@ export function blipModel(
     layers: config.text.numHiddenLayers,
     heads: config.text.numAttentionHeads,
     vocabSize: config.text.vocabSize,
-    padId: inputs.padId,
-    input: (source) => inputs.read(source),
+    padId: reading.padId,
+    input: (source) => reading.read(source),
     forward,
     readSites: readSites(config),
+    jointSites: names.filter((name) => name.startsWith("text_")),
     lastTokenSites: [],
     readOut: (states) => gpu.frame(() => readOut(scope<BlipSite>(gpu, weights, untapped), config, states)),
     run: (input, { capture } = {}) => captured(gpu, sites, (tap) => forward(input, tap), capture),
@@ -96,11 +123,11 @@ export function blipModel(
       let asked: Tensor | undefined;
       const next = (ids: readonly number[], tap: Tap) =>
         gpu.frame(() => {
-          if (questionNames.some((name) => tap.watches(name))) return reply(question(input, tap), ids, tap);
-          asked ??= gpu.keep(gpu.frame(() => question(input, tap)));
+          if (questionNames.some((name) => tap.watches(name))) return reply(question([input], tap), ids, tap);
+          asked ??= gpu.keep(gpu.frame(() => question([input], tap)));
           return reply(asked, ids, tap);
         });
-      const { decode } = inputs;
+      const { decode } = reading;
       try {
         const start = [bosTokenId];
         return await greedy({ gpu, sites, vocabSize, start, ends: [sepTokenId], next, decode }, options);
@@ -108,9 +135,9 @@ export function blipModel(
         if (asked) gpu.release(asked);
       }
     },
-    findWord: (input, word) => inputs.findWord(input, word),
-    pieces: (text) => inputs.pieces(text),
-    tokenText: (id) => inputs.tokenText(id),
+    findWord: (input, word) => reading.findWord(input, word),
+    pieces: (text) => reading.pieces(text),
+    tokenText: (id) => reading.tokenText(id),
     shapes(tokens) {
       const known = shapes.get(tokens) ?? dryForward(config, tokens).shapes;
       shapes.set(tokens, known);
@@ -140,17 +167,20 @@ export function dryForward(config: BlipConfig, tokens: number, gpu: Gpu = openDr
   const at = scope<BlipSite>(gpu, stored ?? weights, stored ? untapped : tap);
   const { imageSize } = config.vision;
   const image = lookAt(at, config, gpu.tensor("pixel_values", [1, 3, imageSize, imageSize]));
-  const words = wordTensors(gpu, "question", new Array(tokens).fill(0));
+  const words = wordTensors(gpu, "question", [new Array(tokens).fill(0)]);
   const question = ask(at, config, image, words, rememberImage(at, config, image));
-  answer(at, config, question, wordTensors(gpu, "answer", [0]));
+  answer(at, config, question, wordTensors(gpu, "answer", [[0]]));
   return { shapes, ...asked, flop: gpu.flop };
 }
 
-function wordTensors(gpu: Gpu, label: string, ids: readonly number[]): Words {
-  const row = (name: string, values: readonly number[]) =>
-    gpu.upload(`${label} ${name}`, [1, values.length], Uint32Array.from(values));
+/** Prompts of equal length. */
+function wordTensors(gpu: Gpu, label: string, ids: readonly (readonly number[])[]): Words {
+  const length = ids[0]!.length;
+  if (ids.some((own) => own.length !== length))
+    throw new Error(`blip: got prompts of ${ids.map((own) => own.length).join(", ")} tokens, expected equal numbers`);
+  const positions = Uint32Array.from({ length }, (_, i) => i);
   return {
-    ids: row("ids", ids),
-    positions: row("positions", [...ids.keys()]),
+    ids: gpu.upload(`${label} ids`, [ids.length, length], Uint32Array.from(ids.flat())),
+    positions: gpu.upload(`${label} positions`, [1, length], positions),
   };
 }

@@ -2,11 +2,11 @@
  * One BLIP text layer: attend to the words, then to the image (in the decoder: to the question), then the MLP.
  * Post-LayerNorm, like BERT. Hugging Face: BlipTextLayer. B rows, T tokens, S sources, H heads, D head width.
  */
-import type { Tensor } from "../../kernels/tensor.ts";
+import { rows, size, type Tensor } from "../../kernels/tensor.ts";
 import { attend } from "../attend.ts";
 import { gelu, heads, layerNorm, linear, linears, merged } from "../layers.ts";
 import { results } from "../result.ts";
-import type { Scope } from "../scope.ts";
+import { alike, type Scope } from "../scope.ts";
 import type { SiteTable } from "../sites.ts";
 import type { TextConfig } from "./config.ts";
 
@@ -129,8 +129,22 @@ function attention(at: Scope<AttentionSite>, config: TextConfig, x: Tensor, memo
   const q = at.site("self.q", rawQ); // [B, T, H, D]
   const k = at.site("self.k", rawK); // [B, S, H, D]
   const v = at.site("self.v", rawV); // [B, S, H, D]
-  const z = at.site("self", attend(at, "self", q, k, v, causal)); // [B, T, H, D]
+  const z = at.site("self", context(at, q, k, v, causal)); // [B, T, H, D]
   const dense = linear(at, "output.dense", merged(z), hiddenSize); // [B, T, hidden]
   const out = at.site("output.dense", results(at, "self.result", "output.dense", z, dense));
   return at.site("output", layerNorm(at, "output.LayerNorm", out, layerNormEps, at.layout.beside(x, out)));
+}
+
+/** What q [B, T, H, D] finds in k and v; where these are of the base runs alone, all rows of an input ask as one. */
+function context(at: Scope<AttentionSite>, q: Tensor, k: Tensor, v: Tensor, causal: boolean): Tensor {
+  const memories = rows(k);
+  const ofBase = memories === rows(v) && [1, at.layout.inputs].includes(memories) && memories <= rows(q);
+  if (ofBase && !causal && !at.watched("self.scores") && !at.watched("self.probs")) {
+    const inner = q.shape.slice(2);
+    const asked = { ...q, shape: [memories, size(q.shape) / memories / size(inner), ...inner] };
+    return { ...attend(at, "self", asked, k, v, causal), shape: q.shape };
+  }
+  const [keys, values] = alike(at.layout, k, v);
+  const [asking, asked] = alike(at.layout, q, keys);
+  return attend(at, "self", asking, asked, at.layout.beside(values, asked), causal);
 }

@@ -1,7 +1,7 @@
 /** BLIP's two text towers: embeddings, then layers. Hugging Face: BlipTextModel. B rows, T tokens, S sources. */
 import type { Tensor } from "../../kernels/tensor.ts";
 import { embed, layerNorm, linears } from "../layers.ts";
-import type { Scope } from "../scope.ts";
+import { alike, type Scope } from "../scope.ts";
 import { alsoCalled, placed, type Site, type SiteTable } from "../sites.ts";
 import type { TextConfig } from "./config.ts";
 import { type KeyValue, keyValueNames, type TextLayerSite, textLayer, textLayerSites } from "./text-layer.ts";
@@ -35,7 +35,7 @@ export function textSites(path: string, { numHiddenLayers }: TextConfig, alone: 
 }
 
 /**
- * ids [1, T] (and positions 0 … T-1) with states to look at [B, S, hidden], to [B, T, hidden].
+ * ids [B, T] (and positions 0 … T-1) with states to look at [B, S, hidden], to [B, T, hidden].
  * @param known `crossKeyValues` of the states, where they were made before
  */
 export function textTower(
@@ -66,9 +66,12 @@ export function crossKeyValues(at: Scope<TextSite>, config: TextConfig, states: 
 
 function embeddings(at: Scope<TextSite>, config: TextConfig, ids: Tensor, positions: Tensor): Tensor {
   const { vocabSize, maxPositionEmbeddings, hiddenSize, layerNormEps } = config;
-  const words = embed(at, "embeddings.word_embeddings", ids, vocabSize, hiddenSize); // [1, T, hidden]
-  const word = at.site("embeddings.word_embeddings", words);
+  const word = at.site(
+    "embeddings.word_embeddings",
+    embed(at, "embeddings.word_embeddings", ids, vocabSize, hiddenSize),
+  ); // [B, T, hidden]
   const places = embed(at, "embeddings.position_embeddings", positions, maxPositionEmbeddings, hiddenSize);
   const place = at.site("embeddings.position_embeddings", places); // [1, T, hidden]
-  return at.site("embeddings", layerNorm(at, "embeddings.LayerNorm", word, layerNormEps, place));
+  const [first, second] = alike(at.layout, word, place);
+  return at.site("embeddings", layerNorm(at, "embeddings.LayerNorm", first, layerNormEps, second)); // [B, T, hidden]
 }

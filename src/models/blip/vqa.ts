@@ -61,9 +61,9 @@ export const rememberImage = (at: Scope<BlipSite>, { text }: BlipConfig, image: 
   crossKeyValues(at.in("text_encoder"), text, image);
 
 export interface Words {
-  /** [1, T] */
+  /** [B, T] */
   readonly ids: Tensor;
-  /** 0 … T-1 */
+  /** [1, T]: 0 … T-1 */
   readonly positions: Tensor;
 }
 

@@ -10,7 +10,7 @@ import type { Tensor } from "../../kernels/tensor.ts";
 import { attend } from "../attend.ts";
 import { heads, lastToken, linear, linears, merged, rmsNorm } from "../layers.ts";
 import { results } from "../result.ts";
-import type { Scope } from "../scope.ts";
+import { alike, type Scope } from "../scope.ts";
 import type { SiteTable } from "../sites.ts";
 import type { TextConfig } from "./config.ts";
 
@@ -155,6 +155,6 @@ function gate(at: Scope<LlamaLayerSite>, { intermediateSize }: TextConfig, x: Te
   const looked = at.watched("mlp.act_fn");
   const active = looked ? at.site("mlp.act_fn", silu(gpu, "mlp.act_fn", open)) : open;
   const up = at.site("mlp.up_proj", made[1]);
-  const both = [layout.beside(active, up), layout.beside(up, active)] as const;
+  const both = alike(layout, active, up);
   return at.site("mlp.hidden", looked ? gated(gpu, "mlp.hidden", ...both) : gatedSilu(gpu, "mlp.hidden", ...both));
 }

@@ -25,7 +25,7 @@ export function llavaModel(
   gpu: Gpu,
   weights: LoadedWeights,
   config: LlavaConfig,
-  inputs: Inputs,
+  reading: Inputs,
   ends: readonly number[],
   identity: Pick<Model, "name" | "identify">,
 ): Model {
@@ -53,7 +53,9 @@ export function llavaModel(
     });
   });
 
-  function forward(input: Input, tap: Tap, { firstToken: first = 0 }: ForwardOptions = {}): Tensor {
+  function forward(inputs: Input | readonly Input[], tap: Tap, { firstToken: first = 0 }: ForwardOptions = {}): Tensor {
+    const [input, ...others] = [inputs].flat() as [Input, ...Input[]];
+    if (others.length > 0) throw new Error(`llava: got ${others.length + 1} inputs for a forward, it takes one`);
     const watched = pictureNames.find((name) => tap.watches(name));
     checkFirst(config, input, first, watched);
     const at = scope<LlavaSite>(gpu, weights, tap);
@@ -77,10 +79,11 @@ export function llavaModel(
     layers: config.text.numHiddenLayers,
     heads: config.text.numAttentionHeads,
     vocabSize: config.text.vocabSize,
-    padId: inputs.padId,
-    input: (source) => inputs.read(source),
+    padId: reading.padId,
+    input: (source) => reading.read(source),
     forward,
     readSites: Array.from({ length: config.text.numHiddenLayers }, (_, i) => `language_model.model.layers.${i}`),
+    jointSites: [], // a prompt's own keys and values serve all its rows, which are many
     lastTokenSites: lastTokenSites(config.text).map((name) => `language_model.${name}`),
     readOut: (states) =>
       gpu.frame(() => readOut(scope<LlavaSite>(gpu, weights, untapped).in("language_model"), config.text, states)),
@@ -92,11 +95,11 @@ export function llavaModel(
         const firstToken = pictureNames.some((name) => tap.watches(name)) ? 0 : last;
         return forward({ ...input, ids: [...input.ids, ...ids] }, tap, { firstToken });
       };
-      return greedy({ gpu, sites, vocabSize, start: [], ends, next, decode: inputs.decode }, options);
+      return greedy({ gpu, sites, vocabSize, start: [], ends, next, decode: reading.decode }, options);
     },
-    findWord: (input, word) => inputs.findWord(input, word),
-    pieces: (text) => inputs.pieces(text),
-    tokenText: (id) => inputs.tokenText(id),
+    findWord: (input, word) => reading.findWord(input, word),
+    pieces: (text) => reading.pieces(text),
+    tokenText: (id) => reading.tokenText(id),
     shapes(tokens, firstToken = 0) {
       const key = `${tokens} ${firstToken}`;
       const known = shapes.get(key) ?? dryForward(config, tokens, firstToken).shapes;

@@ -1,0 +1,163 @@
+/** Several samples in one growing batch have the bits that each has alone. */
+import { afterAll, describe, expect, test } from "vitest";
+import { openGpu } from "#gpu";
+import { type DataRow, readDataFile } from "../../src/data/samples.ts";
+import { UserError } from "../../src/models/errors.ts";
+import { loadModel } from "../../src/models/load.ts";
+import type { Model } from "../../src/models/model.ts";
+import type { Site } from "../../src/models/sites.ts";
+import { type Cell, copySpans, extent } from "../../src/patching/cell.ts";
+import { type Pair, sweepPair, sweepPairs } from "../../src/patching/sweep.ts";
+import { type Outcome, sweepUnits, type UnitSettings } from "../../src/patching/units.ts";
+import { pictures } from "../models/fixtures.ts";
+import { dataFile } from "./synthetic.ts";
+
+describe.each(["D", "B"] as const)("pairs that share a batch, tier %s", async (tier) => {
+  const gpu = await openGpu({ tier, toggles: "safe" });
+  const model = await loadModel(gpu, "blip-mini");
+  afterAll(() => {
+    model.close();
+    gpu.close();
+  });
+  const input = (image: string, text = "Is this heart red or blue?") =>
+    model.input({ image: `${pictures}/mit_states/images/${image}`, text });
+  const [blue, red] = [await input("blue heart/2.jpg"), await input("red heart/1.jpg")];
+  const turned = await input("red heart/1.jpg", "Is this heart blue or red?");
+  const pairs: readonly Pair[] = [
+    { base: blue, other: red, answers: [96, 76], direction: "denoising" },
+    { base: red, other: blue, answers: [76, 96], direction: "denoising" },
+    { base: turned, other: red, answers: [76, 96], direction: "denoising" },
+  ];
+
+  /** Two cells at each site: a token (and head), and another one or all. */
+  const cellsAt = (sites: readonly Site[]): Cell[] =>
+    sites.flatMap(({ name, axes }) => {
+      const shape = model.shapes(blue.ids.length).get(name)!.slice(1);
+      const { tokens, heads } = extent(axes, shape);
+      return [3 % tokens, null].map((toToken): Cell => {
+        const place = { toToken, fromToken: toToken, head: heads === 0 || toToken === null ? null : 1 };
+        const spans = copySpans({ site: name, axes, to: shape, from: shape, ...place });
+        return [{ site: name, source: "other", kind: "copy", factor: 0, spans }];
+      });
+    });
+
+  async function expectAlike(cells: readonly Cell[], some = pairs): Promise<void> {
+    const together = await sweepPairs(
+      model,
+      some.map((pair) => ({ pair, cells })),
+    );
+    for (const [i, pair] of some.entries())
+      expect(together[i], cells[0]![0]!.site).toEqual(await sweepPair(model, pair, cells));
+  }
+
+  const joint = model.sites.filter(({ name }) => model.jointSites.includes(name));
+
+  /** Where rows of fewer variants meet those of more; every site of a layer in `npm run test:long`. */
+  const alone = process.env.NOTICE_LONG
+    ? /\.layer\.2\.|^((?!\.layer\.).)*$/
+    : /encoder\.embeddings\.|encoder\.layer\.2\.attention\.self\.[qkvspr]|encoder\.layer\.2\.cross.*\.(k|probs)$|cls.*transform$/;
+
+  test.runIf(tier === "D")("at a site alone", { timeout: 120_000 }, async () => {
+    const sites = joint.filter(({ name }) => alone.test(name) && !/decoder.*\.(scores|result)$/.test(name));
+    expect(sites.length).toBeGreaterThanOrEqual(17);
+    for (const site of sites) await expectAlike(cellsAt([site]), pairs.slice(1));
+  });
+
+  test("at many sites together", { timeout: 120_000 }, async () => {
+    const sites = joint.filter(({ name }) => !/layer\.[1-9]/.test(name) || /encoder\.layer\.5\./.test(name));
+    const some = tier === "D" || process.env.NOTICE_LONG ? sites : sites.filter((_, i) => i % 25 === 5);
+    await expectAlike(cellsAt(some), tier === "D" ? pairs : pairs.slice(1));
+  });
+
+  test.runIf(tier === "D")("in noising, in chunks, and where all look at one picture", async () => {
+    const cells = cellsAt(
+      joint.filter(({ name }) => /^text_encoder.*layer\.[13]\.(cross|)attention\.self$/.test(name)),
+    );
+    expect(cells).toHaveLength(8);
+    const noising = pairs.map((pair): Pair => ({ ...pair, direction: "noising" }));
+    await expectAlike(cells, noising);
+    const words = [turned, red].map((base): Pair => ({ ...pairs[2]!, base }));
+    await expectAlike(cells, words);
+    const patched = pairs.map((pair) => ({ pair, cells }));
+    expect(await sweepPairs(model, patched, { chunk: 3 })).toEqual(await sweepPairs(model, patched));
+  });
+
+  test("others are refused", async () => {
+    const cells = cellsAt(joint.slice(0, 1));
+    const longer = await input("red heart/1.jpg", "Is this big heart blue or red?");
+    const patched = [pairs[0]!, { ...pairs[0]!, base: longer }].map((pair) => ({ pair, cells }));
+    await expect(sweepPairs(model, patched)).rejects.toThrow(/^sweepPairs: got prompts of different lengths/);
+    const places = [cells, cellsAt(joint.slice(1, 2))].map((own) => ({ pair: pairs[0]!, cells: own }));
+    await expect(sweepPairs(model, places)).rejects.toThrow(/cells at different places/);
+    const vision = cellsAt(model.sites.filter(({ name }) => name === "vision_model.post_layernorm"));
+    const looking = pairs.map((pair) => ({ pair, cells: vision }));
+    await expect(sweepPairs(model, looking)).rejects.toThrow(/got 3 inputs for a forward with a tap at vision_model/);
+  });
+});
+
+describe("the samples of a run", async () => {
+  const gpu = await openGpu({ toggles: "safe" });
+  const model = await loadModel(gpu, "blip-mini");
+  afterAll(() => {
+    model.close();
+    gpu.close();
+  });
+  const { rows } = await readDataFile(dataFile.pathname, "facial_expressions");
+  const settings = {
+    ...{ kinds: ["crossattention_block"], heads: "none", positions: ["answer"], head_positions: ["answer"] },
+    ...{ direction: "denoising", defects: {}, min_denominator: 1e-3 },
+  } as const satisfies Partial<UnitSettings> as unknown as UnitSettings;
+
+  /** The outcomes, and with how many inputs each forward was made. */
+  async function swept(some: readonly DataRow[], broken?: (model: Model) => Model) {
+    const forwards: number[] = [];
+    const watched: Model = {
+      ...model,
+      forward(inputs, tap, options) {
+        forwards.push([inputs].flat().length);
+        return model.forward(inputs, tap, options);
+      },
+    };
+    const units = some.flatMap((sample) => (["image", "text"] as const).map((mode) => ({ sample, mode })));
+    const outcomes: Outcome[] = [];
+    for await (const outcome of sweepUnits(broken?.(watched) ?? watched, units, settings)) outcomes.push(outcome);
+    expect(outcomes.map(({ unit }) => unit)).toEqual(units);
+    return { outcomes, forwards };
+  }
+
+  const numbers = (outcome: Outcome) => ("failed" in outcome ? outcome.failed.message : outcome.result);
+
+  test("come in order, with the numbers that each has alone; a failed one is left out", async () => {
+    const some = [...rows.slice(4, 9), { ...rows[2]!, correctAnswer: rows[2]!.incorrectAnswer }, rows[3]!];
+    const { outcomes, forwards } = await swept(some);
+    expect(Math.max(...forwards)).toBeGreaterThan(2);
+    expect(Math.max(...forwards)).toBeLessThanOrEqual(8);
+    const alone: Outcome[] = [];
+    for (const row of some) {
+      const one = await swept([row]);
+      alone.push(...one.outcomes);
+    }
+    expect(outcomes.map(numbers)).toEqual(alone.map(numbers));
+    expect(outcomes.filter((outcome) => "failed" in outcome)).toHaveLength(2);
+  });
+
+  test("where a batch fails, its samples are swept alone", async () => {
+    const bad = await model.input({ image: rows[1]!.corruptImage, text: rows[1]!.cleanPrompt });
+    const breaking = (whole: Model): Model => ({
+      ...whole,
+      forward(inputs, tap, options) {
+        const logits = whole.forward(inputs, tap, options);
+        if (![inputs].flat().some(({ imageKey }) => imageKey === bad.imageKey)) return logits;
+        gpu.release(logits);
+        throw new UserError("this picture breaks the model");
+      },
+    });
+    const { outcomes, forwards } = await swept(rows.slice(0, 3), breaking);
+    const whole = await swept(rows.slice(0, 3));
+    expect(outcomes.map((outcome) => "failed" in outcome)).toEqual([false, false, true, false, false, false]);
+    outcomes.forEach((outcome, i) => {
+      if (i !== 2) expect(numbers(outcome)).toEqual(numbers(whole.outcomes[i]!));
+    });
+    expect([Math.max(...forwards), Math.min(...forwards)]).toEqual([Math.max(...whole.forwards), 1]);
+  });
+});
