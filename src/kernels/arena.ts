@@ -105,19 +105,20 @@ export class Arena {
     free.splice(at === -1 ? free.length : at, 0, loan);
   }
 
-  /** The parts of a tensor [parts, ...]: what was lent as one is from now on lent as many. */
+  /** The parts of a tensor [parts, ...], itself perhaps a part: what was lent as one is from now on lent as many. */
   split({ shape: [count, ...shape], memory }: Tensor, labels: readonly string[]): Tensor[] {
-    if (count !== labels.length || "whole" in memory || !this.#lent.has(memory))
+    if (count !== labels.length || !this.#lent.has(memory))
       throw new Error(`arena: ${labels.join(", ")} are no parts of memory that is lent in one piece`);
-    const whole = memory as Loan;
+    const whole = "whole" in memory ? (memory as Part).whole : (memory as Loan);
     const bytes = 4 * size(shape);
-    const parts = labels.map((_, i) => this.#part(whole, i * bytes, bytes));
-    const frame = this.#frames.findLast((one) => one.delete(whole));
+    const parts = labels.map((_, i) => this.#part(whole, (memory.offset ?? 0) + i * bytes, bytes));
+    const frame = this.#frames.findLast((one) => one.delete(memory));
+    if (memory !== whole) this.#lent.delete(memory);
     for (const part of parts) {
       this.#lent.add(part);
       frame?.add(part);
     }
-    this.#partsLent.set(whole, parts.length);
+    this.#partsLent.set(whole, (this.#partsLent.get(whole) ?? 1) - 1 + parts.length);
     return parts.map((part, i) => ({ label: labels[i]!, shape, memory: part }));
   }
 

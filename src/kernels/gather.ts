@@ -44,8 +44,9 @@ export const asTable = ({ label, memory }: Tensor, entries: number, width: numbe
 });
 
 /** Of tensors [1, tokens, width] those with these numbers, one a row: [which.length, tokens, width]. */
-export function stacked(gpu: Gpu, label: string, tensors: readonly Tensor[], which: readonly number[]): Tensor {
-  const [, tokens, width] = tensors[0]!.shape as [number, number, number];
+export function stacked(gpu: Gpu, tensors: readonly Tensor[], which: readonly number[]): Tensor {
+  const { label, shape } = tensors[0]!;
+  const [, tokens, width] = shape as [number, number, number];
   const parts = tensors.map(({ memory }) => memory);
   const table = { label, entries: parts.length * tokens, width, half: false, parts, partEntries: tokens };
   const ids = which.flatMap((one) => Array.from({ length: tokens }, (_, i) => one * tokens + i));

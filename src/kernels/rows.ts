@@ -11,3 +11,9 @@ export function withRows(gpu: Gpu, label: string, x: Tensor, count: number): Ten
   gpu.run(shader, {}, { x: x.memory, y: y.memory }, params, groupsOf(elements));
   return y;
 }
+
+/** The rows of x [rows, ...], each of them [1, ...], as tensors of their own; each a multiple of PART_BYTES where there are several. */
+export const rowsApart = (gpu: Gpu, x: Tensor): Tensor[] =>
+  rowsOf(x) === 1
+    ? [x]
+    : gpu.split(x, new Array(rowsOf(x)).fill(x.label)).map((row) => ({ ...row, shape: [1, ...row.shape] }));

@@ -1,8 +1,7 @@
 /** The last few things that were made, by key; the one that was used longest ago is given up for a new one. */
 export interface Remembered<T> {
-  of(key: string, make: () => T): T;
-  /** From now on so many at least: they are used together. */
-  atLeast(count: number): void;
+  /** What belongs to different keys; `make` makes what is not known. From now on twice as many are remembered at least. */
+  of(keys: readonly string[], make: (unknown: readonly string[]) => readonly T[]): T[];
   clear(): void;
 }
 
@@ -14,15 +13,18 @@ export function remembered<T>(most: number, release: (value: T) => void): Rememb
     known.delete(key);
   };
   return {
-    of(key, make) {
-      if (!known.has(key) && known.size >= limit) forget(known.keys().next().value!);
-      const value = known.has(key) ? known.get(key)! : make();
-      known.delete(key); // so that it stands last
-      known.set(key, value);
-      return value;
-    },
-    atLeast(count) {
-      limit = Math.max(limit, count);
+    of(keys, make) {
+      limit = Math.max(limit, 2 * keys.length);
+      const unknown = keys.filter((key) => !known.has(key));
+      for (const key of keys.filter((one) => known.has(one))) {
+        const value = known.get(key)!;
+        known.delete(key); // so that it stands last
+        known.set(key, value);
+      }
+      while (known.size + unknown.length > limit) forget(known.keys().next().value!);
+      const made = unknown.length > 0 ? make(unknown) : [];
+      for (const [i, key] of unknown.entries()) known.set(key, made[i]!);
+      return keys.map((key) => known.get(key)!);
     },
     clear() {
       for (const key of [...known.keys()]) forget(key);

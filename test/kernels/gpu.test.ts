@@ -11,6 +11,7 @@ import { matmul } from "../../src/kernels/matmul.ts";
 import { emptyMatrix, writeRows } from "../../src/kernels/matrix.ts";
 import type { Shader } from "../../src/kernels/shader.ts";
 import { softmax } from "../../src/kernels/softmax.ts";
+import type { Tensor } from "../../src/kernels/tensor.ts";
 import { bitsOf, compute, devices, noise } from "./device.ts";
 
 afterEach(() => vi.unstubAllEnvs());
@@ -93,6 +94,21 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     gpu.release(parts[0]!, parts[2]!);
     expect(lends()).toBe(false);
     gpu.release(parts[1]!, parts[1]!);
+    expect(lends()).toBe(true);
+  });
+
+  test("a part has parts, and its memory returns with the last of all", async () => {
+    const values = noise(4 * 64);
+    const whole = gpu.upload("whole", [2, 2, 64], values);
+    const { id } = whole.memory;
+    const [first, second] = gpu.split(whole, ["a", "b"]) as [Tensor, Tensor];
+    const inner = gpu.split(second, ["c", "d"]);
+    expect(await gpu.read(inner[0]!)).toEqual(values.slice(128, 192));
+    expect(await gpu.read(inner[1]!)).toEqual(values.slice(192));
+    const lends = () => gpu.frame(() => gpu.tensor("other", [2, 2, 64]).memory.id) === id;
+    gpu.release(second, first, inner[0]!); // the second is no longer lent as one
+    expect(lends()).toBe(false);
+    gpu.release(inner[1]!);
     expect(lends()).toBe(true);
   });
 

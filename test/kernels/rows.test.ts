@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { withRows } from "../../src/kernels/rows.ts";
+import { rowsApart, withRows } from "../../src/kernels/rows.ts";
 import { anyGpu, bitsOf, compute, devices, expectExactly, noise } from "./device.ts";
 
 const reference = (x: Float32Array, width: number, count: number): Float32Array =>
@@ -24,6 +24,17 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     const y = await compute(gpu, () => withRows(gpu, "y", gpu.upload("x", [1, 5], bits), 2));
     expect(bitsOf(y)).toEqual(new Uint32Array([...bits, ...bits]));
   });
+});
+
+test("rows are tensors of their own, in the same memory", async () => {
+  const x = noise(3 * 64);
+  for (const count of [1, 3]) {
+    const whole = anyGpu.upload("x", [count, 8, 8], x.subarray(0, count * 64));
+    const apart = rowsApart(anyGpu, whole);
+    expect(apart.map(({ shape }) => shape)).toEqual(new Array(count).fill([1, 8, 8]));
+    for (const [i, row] of apart.entries()) expectExactly(await anyGpu.read(row), x.subarray(i * 64, (i + 1) * 64));
+    anyGpu.release(...apart);
+  }
 });
 
 test("reaches past 65,535 workgroups", async () => {

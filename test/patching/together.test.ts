@@ -2,10 +2,11 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { openGpu } from "#gpu";
 import { type DataRow, readDataFile } from "../../src/data/samples.ts";
+import { captureTap } from "../../src/models/capture.ts";
 import { UserError } from "../../src/models/errors.ts";
 import { loadModel } from "../../src/models/load.ts";
-import type { Model } from "../../src/models/model.ts";
-import type { Site } from "../../src/models/sites.ts";
+import type { Input, Model } from "../../src/models/model.ts";
+import { matchSites, type Site } from "../../src/models/sites.ts";
 import { type Cell, copySpans, extent } from "../../src/patching/cell.ts";
 import { type Pair, sweepPair, sweepPairs } from "../../src/patching/sweep.ts";
 import { type Outcome, sweepUnits, type UnitSettings } from "../../src/patching/units.ts";
@@ -51,6 +52,35 @@ describe.each(["D", "B"] as const)("pairs that share a batch, tier %s", async (t
   }
 
   const joint = model.sites.filter(({ name }) => model.jointSites.includes(name));
+
+  test.runIf(tier === "D" || process.env.NOTICE_LONG)(
+    "pictures that are looked at together have the bits of each alone",
+    async () => {
+      const other = await loadModel(gpu, "blip-mini"); // both models remember no picture yet
+      const inputs = [
+        blue,
+        turned,
+        await input("blue heart/2.jpg", "Is this heart blue or red?"),
+        await input("brown heart/1.jpg"),
+      ];
+      const sites = matchSites(model.sites, ["text_encoder.encoder.layer.*.crossattention.self.*"]);
+      const captured = async (made: Model, given: readonly Input[]) => {
+        const tap = captureTap(gpu, made.sites, sites);
+        const logits = made.forward(given, tap);
+        const values = new Map([["logits", await gpu.read(logits)]]);
+        for (const [name, { data }] of await tap.read()) values.set(name, data);
+        gpu.release(logits);
+        tap.release();
+        return values;
+      };
+      const together = await captured(other, inputs);
+      for (const [i, one] of inputs.entries()) {
+        for (const [name, data] of await captured(model, [one]))
+          expect(together.get(name)!.subarray(i * data.length, (i + 1) * data.length), name).toEqual(data);
+      }
+      other.close();
+    },
+  );
 
   /** Where rows of fewer variants meet those of more; every site of a layer in `npm run test:long`. */
   const alone = process.env.NOTICE_LONG

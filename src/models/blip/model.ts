@@ -2,7 +2,8 @@
 import { openDry } from "../../kernels/dry.ts";
 import { stacked } from "../../kernels/gather.ts";
 import type { Gpu } from "../../kernels/gpu.ts";
-import type { Tensor } from "../../kernels/tensor.ts";
+import { rowsApart } from "../../kernels/rows.ts";
+import { PART_BYTES, type Tensor } from "../../kernels/tensor.ts";
 import { captured } from "../capture.ts";
 import { greedy } from "../greedy.ts";
 import type { Inputs } from "../inputs.ts";
@@ -14,15 +15,14 @@ import { wantedWeights } from "../wanted.ts";
 import type { Weights } from "../weights.ts";
 import type { BlipConfig } from "./config.ts";
 import type { KeyValue } from "./text-layer.ts";
+import { imageTokens } from "./vision.ts";
 import { answer, ask, type BlipSite, blipSites, lookAt, readOut, readSites, rememberImage, type Words } from "./vqa.ts";
 
-/** Pictures whose states stay on the device; more where several inputs share a forward: those of two such forwards. */
+/** Pictures whose keys and values stay on the device; more where several inputs share a forward. */
 const REMEMBERED = 4;
 
-interface Seen {
-  readonly states: Tensor;
-  readonly keyValues: readonly KeyValue[];
-}
+/** What each layer of the question's tower reads of a picture. */
+type Seen = readonly KeyValue[];
 
 export function blipModel(
   gpu: Gpu,
@@ -35,44 +35,40 @@ export function blipModel(
   const names = sites.map(({ name }) => name);
   const visionNames = names.filter((name) => /^(pixel_values$|vision_model\.)/.test(name));
   const questionNames = names.filter((name) => !name.startsWith("text_decoder."));
-  const seen = remembered<Seen>(REMEMBERED, ({ states, keyValues }) => {
-    gpu.release(states, ...keyValues.flat());
-  });
+  const seen = remembered<Seen>(REMEMBERED, (picture) => gpu.release(...picture.flat()));
   const recorder = gpu.recorder();
   const shapes = new Map<number, ReadonlyMap<string, readonly number[]>>();
 
-  const pixelTensor = ({ pixels }: Input) =>
-    gpu.upload("pixel_values", [1, 3, config.vision.imageSize, config.vision.imageSize], pixels);
+  const pixelTensor = (inputs: readonly Input[]) => {
+    const row = inputs[0]!.pixels.length;
+    const pixels = new Float32Array(inputs.length * row);
+    for (const [i, input] of inputs.entries()) pixels.set(input.pixels, i * row);
+    return gpu.upload("pixel_values", [inputs.length, 3, config.vision.imageSize, config.vision.imageSize], pixels);
+  };
 
   /** The pictures of inputs: a row each, or one for all. */
-  function lookAll(inputs: readonly Input[]): Seen {
-    const keys = [...new Set(inputs.map(({ imageKey }) => imageKey))];
-    if (keys.length === 1) return look(inputs[0]!);
-    seen.atLeast(2 * keys.length);
-    const pictures = keys.map((key) => look(inputs.find(({ imageKey }) => imageKey === key)!));
+  function look(inputs: readonly Input[]): Seen {
+    const pictures = new Map(inputs.map((input) => [input.imageKey, input]));
+    const keys = [...pictures.keys()];
+    const known = seen.of(keys, (unknown) => lookAnew(unknown.map((key) => pictures.get(key)!)));
+    if (keys.length === 1) return known[0]!;
     const which = inputs.map(({ imageKey }) => keys.indexOf(imageKey));
-    const all = (label: string, of: (picture: Seen) => Tensor) => stacked(gpu, label, pictures.map(of), which);
-    return {
-      states: all("states", ({ states }) => states),
-      keyValues: pictures[0]!.keyValues.map(
-        (_, layer): KeyValue => [
-          all("keys", ({ keyValues }) => keyValues[layer]![0]),
-          all("values", ({ keyValues }) => keyValues[layer]![1]),
-        ],
-      ),
+    const stack = (layer: number, part: 0 | 1): Tensor => {
+      const tensors = known.map((picture) => picture[layer]![part]);
+      return stacked(gpu, tensors, which);
     };
+    return known[0]!.map((_, layer): KeyValue => [stack(layer, 0), stack(layer, 1)]);
   }
 
-  const look = (input: Input): Seen =>
-    seen.of(input.imageKey, () => {
-      const at = scope<BlipSite>(gpu, weights, untapped);
-      const made = gpu.frame(() => {
-        const states = lookAt(at, config, pixelTensor(input));
-        return { states, keyValues: rememberImage(at, config, states) };
-      });
-      for (const tensor of [made.states, ...made.keyValues.flat()]) gpu.keep(tensor);
-      return made;
-    });
+  /** Several pictures go through the vision tower together, where the device can lend the parts of what comes out. */
+  function lookAnew(inputs: readonly Input[]): Seen[] {
+    const hasParts = (4 * imageTokens(config.vision) * config.text.hiddenSize) % PART_BYTES === 0;
+    if (inputs.length > 1 && !hasParts) return inputs.flatMap((input) => lookAnew([input]));
+    const at = scope<BlipSite>(gpu, weights, untapped);
+    const made = gpu.frame(() => rememberImage(at, config, lookAt(at, config, pixelTensor(inputs)))); // [B, S, hidden]
+    const apart = made.map((keyValue) => keyValue.map((tensor) => rowsApart(gpu, gpu.keep(tensor))));
+    return inputs.map((_, i) => apart.map(([keys, values]) => [keys![i]!, values![i]!]));
+  }
 
   /** What nobody looks into is recorded, and made again without this code. */
   const repeated = (name: string, args: readonly Tensor[], tap: Tap, work: () => Tensor): Tensor =>
@@ -80,18 +76,15 @@ export function blipModel(
 
   function question(inputs: readonly Input[], tap: Tap): Tensor {
     const at = scope<BlipSite>(gpu, weights, tap);
-    const words = wordTensors(
-      gpu,
-      "question",
-      inputs.map(({ ids }) => ids),
-    );
+    const prompts = inputs.map(({ ids }) => ids);
+    const words = wordTensors(gpu, "question", prompts);
     const looked = visionNames.find((name) => tap.watches(name));
     if (looked !== undefined && inputs.length > 1)
       throw new Error(`blip: got ${inputs.length} inputs for a forward with a tap at ${looked}, expected one`);
-    if (looked !== undefined) return ask(at, config, lookAt(at, config, pixelTensor(inputs[0]!)), words);
-    const { states, keyValues } = lookAll(inputs);
-    const args = [words.ids, words.positions, states, ...keyValues.flat()];
-    return repeated("question", args, tap, () => ask(at, config, states, words, keyValues));
+    if (looked !== undefined) return ask(at, config, lookAt(at, config, pixelTensor(inputs)), words);
+    const picture = look(inputs);
+    const args = [words.ids, words.positions, ...picture.flat()];
+    return repeated("question", args, tap, () => ask(at, config, picture, words));
   }
 
   function reply(asked: Tensor, ids: readonly number[], tap: Tap): Tensor {
@@ -168,7 +161,7 @@ export function dryForward(config: BlipConfig, tokens: number, gpu: Gpu = openDr
   const { imageSize } = config.vision;
   const image = lookAt(at, config, gpu.tensor("pixel_values", [1, 3, imageSize, imageSize]));
   const words = wordTensors(gpu, "question", [new Array(tokens).fill(0)]);
-  const question = ask(at, config, image, words, rememberImage(at, config, image));
+  const question = ask(at, config, rememberImage(at, config, image), words);
   answer(at, config, question, wordTensors(gpu, "answer", [[0]]));
   return { shapes, ...asked, flop: gpu.flop };
 }

@@ -88,15 +88,11 @@ export const textLayerSites = { attention: attentionSites, crossattention: cross
 type AttentionSite = keyof typeof attentionSites;
 export type TextLayerSite = `attention.${AttentionSite}` | `crossattention.${AttentionSite}` | keyof typeof mlpSites;
 
-/** What a layer attends to beside its own tokens. */
-export interface Memory {
-  /** [B, S, hidden]: the image, or the question. */
-  readonly states: Tensor;
-  /** Its keys and values for this layer [B, S, hidden], where an earlier run with the same image made them. */
-  readonly keyValue?: KeyValue;
-}
-
+/** Keys and values for a layer, [B, S, hidden] each. */
 export type KeyValue = readonly [key: Tensor, value: Tensor];
+
+/** What a layer attends to: states [B, S, hidden], or what an earlier run made of them. */
+export type Memory = Tensor | KeyValue;
 
 /** The linear layers of an attention that read its memory. */
 export const keyValueNames = ["self.key", "self.value"] as const;
@@ -108,7 +104,7 @@ export function textLayer(
   memory: Memory,
   causal: boolean,
 ): Tensor {
-  const read = attention(at.in("attention"), config, x, { states: x }, causal);
+  const read = attention(at.in("attention"), config, x, x, causal);
   const seen = attention(at.in("crossattention"), config, read, memory, false);
   const wide = at.site("intermediate.dense", linear(at, "intermediate.dense", seen, config.intermediateSize)); // [B, T, mlp]
   const active = at.site("intermediate", gelu(at, wide));
@@ -122,9 +118,9 @@ function attention(at: Scope<AttentionSite>, config: TextConfig, x: Tensor, memo
   const { hiddenSize, numAttentionHeads, layerNormEps } = config;
   const make = (names: readonly string[], from: Tensor) => linears(at, names, from, hiddenSize);
   const made =
-    memory.states === x
+    memory === x
       ? make(["self.query", "self.key", "self.value"], x)
-      : [...make(["self.query"], x), ...(memory.keyValue ?? make(keyValueNames, memory.states))];
+      : [...make(["self.query"], x), ...("shape" in memory ? make(keyValueNames, memory) : memory)];
   const [rawQ, rawK, rawV] = made.map((part) => heads(part, numAttentionHeads)) as [Tensor, Tensor, Tensor];
   const q = at.site("self.q", rawQ); // [B, T, H, D]
   const k = at.site("self.k", rawK); // [B, S, H, D]

@@ -34,24 +34,20 @@ export function textSites(path: string, { numHiddenLayers }: TextConfig, alone: 
   return alone ? sites : sites.map((site) => ({ ...site, single: null }));
 }
 
-/**
- * ids [B, T] (and positions 0 … T-1) with states to look at [B, S, hidden], to [B, T, hidden].
- * @param known `crossKeyValues` of the states, where they were made before
- */
+/** ids [B, T] (and positions 0 … T-1) with states to look at [B, S, hidden], or their `crossKeyValues`: [B, T, hidden]. */
 export function textTower(
   at: Scope<TextSite>,
   config: TextConfig,
   ids: Tensor,
   positions: Tensor,
-  states: Tensor,
+  memory: Tensor | readonly KeyValue[],
   causal: boolean,
-  known?: readonly KeyValue[],
 ): Tensor {
   const { gpu } = at;
   let x = gpu.frame(() => embeddings(at, config, ids, positions));
   for (let i = 0; i < config.numHiddenLayers; i++) {
-    const memory = { states, ...(known && { keyValue: known[i]! }) };
-    x = gpu.frame(() => textLayer(at.in(`encoder.layer.${i}`), config, at.layout.whole(x), memory, causal));
+    const own = "shape" in memory ? memory : memory[i]!;
+    x = gpu.frame(() => textLayer(at.in(`encoder.layer.${i}`), config, at.layout.whole(x), own, causal));
   }
   return at.layout.whole(x);
 }

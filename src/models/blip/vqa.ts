@@ -67,14 +67,13 @@ export interface Words {
   readonly positions: Tensor;
 }
 
-/** What the question [B, T, hidden] means beside the image's states. */
+/** What the question [B, T, hidden] means beside the image's states, or what was remembered of them. */
 export const ask = (
   at: Scope<BlipSite>,
   { text }: BlipConfig,
-  image: Tensor,
+  image: Tensor | readonly KeyValue[],
   { ids, positions }: Words,
-  known?: readonly KeyValue[],
-): Tensor => textTower(at.in("text_encoder"), text, ids, positions, image, false, known);
+): Tensor => textTower(at.in("text_encoder"), text, ids, positions, image, false);
 
 /** The logits [B, U, V] of what follows each token of the answer, from its start token on, to the question's states. */
 export function answer(at: Scope<BlipSite>, { text }: BlipConfig, question: Tensor, { ids, positions }: Words): Tensor {

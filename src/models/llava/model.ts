@@ -38,11 +38,11 @@ export function llavaModel(
   const pixelTensor = ({ pixels }: Input) =>
     gpu.upload("pixel_values", [1, 3, config.vision.imageSize, config.vision.imageSize], pixels);
 
-  const look = (input: Input): Tensor =>
-    seen.of(input.imageKey, () => {
-      const at = scope<LlavaSite>(gpu, weights, untapped);
-      return gpu.keep(gpu.frame(() => lookAt(at, config, pixelTensor(input))));
-    });
+  function look(input: Input): Tensor {
+    const at = scope<LlavaSite>(gpu, weights, untapped);
+    const make = () => gpu.keep(gpu.frame(() => lookAt(at, config, pixelTensor(input))));
+    return seen.of([input.imageKey], () => [make()])[0]!;
+  }
 
   const tensors = ({ ids }: Input, first: number) =>
     promptTensors(gpu, config, ids, ids.indexOf(config.imageTokenId), first);
