@@ -2,7 +2,13 @@ import { batching, type Heads, headGroup, type Past, type Sources, withPast } fr
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
 import { groupsOf, runAttention } from "./group.ts";
-import { attentionMixPanel, attentionMixStrips, attentionMixTile, attentionMix as shader } from "./shaders.gen.ts";
+import {
+  attentionMixFew,
+  attentionMixPanel,
+  attentionMixStrips,
+  attentionMixTile,
+  attentionMix as shader,
+} from "./shaders.gen.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
 /**
@@ -36,7 +42,7 @@ export function mixInto(gpu: Gpu, z: Tensor, probs: Tensor, values: Sources, own
   if (gpu.info.tier === "D") {
     const { batches, queries } = batching(rows(probs), values.rows, tokens);
     const some = { ...params, first_head: own.first, own_heads: own.count, batches, queries };
-    const work = { times: own.count * batches, rows: queries, columns: dim, dim };
+    const work = { times: own.count * batches, rows: queries, columns: dim, dim, sources };
     runAttention(gpu, kernels, { SG: gpu.info.subgroupSize }, bindings, some, work);
   } else {
     const elements = size(z.shape);
@@ -44,4 +50,10 @@ export function mixInto(gpu: Gpu, z: Tensor, probs: Tensor, values: Sources, own
   }
 }
 
-const kernels = { panel: attentionMixPanel, strips: attentionMixStrips, tile: attentionMixTile };
+const kernels = {
+  panel: attentionMixPanel,
+  strips: attentionMixStrips,
+  tile: attentionMixTile,
+  few: attentionMixFew,
+  perInvocation: 4,
+} as const;

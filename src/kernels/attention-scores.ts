@@ -2,6 +2,7 @@ import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
 import { groupsOf, K_BLOCK, runAttention } from "./group.ts";
 import {
+  attentionScoresFew,
   attentionScoresPanel,
   attentionScoresStrips,
   attentionScoresTile,
@@ -46,7 +47,7 @@ export function scoresOf(gpu: Gpu, label: string, q: Tensor, keys: Sources, caus
     const { batches, queries } = batching(rows(q), keys.rows, tokens);
     const some = { ...params, first_head: heads.first, own_heads: heads.count, batches, queries };
     const overrides = { SG: gpu.info.subgroupSize, RAGGED: dim % K_BLOCK !== 0 };
-    const work = { times: heads.count * batches, rows: queries, columns: sources, dim };
+    const work = { times: heads.count * batches, rows: queries, columns: sources, dim, sources };
     runAttention(gpu, kernels, overrides, bindings, some, work);
   } else {
     const elements = size(y.shape);
@@ -57,7 +58,13 @@ export function scoresOf(gpu: Gpu, label: string, q: Tensor, keys: Sources, caus
 
 export const scaleOf = (dim: number): number => 1 / Math.sqrt(dim);
 
-const kernels = { panel: attentionScoresPanel, strips: attentionScoresStrips, tile: attentionScoresTile };
+const kernels = {
+  panel: attentionScoresPanel,
+  strips: attentionScoresStrips,
+  tile: attentionScoresTile,
+  few: attentionScoresFew,
+  perInvocation: 1,
+} as const;
 
 /** Rows that share their memory (keys, values) are one batch of rows × tokens queries; others are a batch each. */
 export function batching(queryRows: number, memoryRows: number, tokens: number): { batches: number; queries: number } {

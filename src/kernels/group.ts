@@ -45,15 +45,22 @@ export interface AttentionKernels<Binding extends string, Overrides, Param exten
   readonly panel: Shader<Binding, Overrides & { BLOCKS: number; SETS: number }, Param>;
   readonly strips: Shader<Binding, Overrides, Param>;
   readonly tile: Shader<Binding, Overrides, Param>;
+  /** One invocation makes `perInvocation` columns of a query. */
+  readonly few: Shader<Binding, Overrides, Param>;
+  readonly perInvocation: 1 | 4;
 }
 
-/** `times` products of so many rows and columns, for heads of `dim`. */
+/** `times` products of so many rows and columns, for heads of `dim` and so many sources. */
 export interface AttentionSize {
   readonly times: number;
   readonly rows: number;
   readonly columns: number;
   readonly dim: number;
+  readonly sources: number;
 }
+
+/** So many sources of a single query, as an answer's token has, need no tile; it would be idle for the most part. */
+const FEW = 64;
 
 /** Small tiles make few columns, and those of small models, which would not earn back the time that others compile for. */
 export function runAttention<Binding extends string, Overrides, Param extends string>(
@@ -62,8 +69,13 @@ export function runAttention<Binding extends string, Overrides, Param extends st
   overrides: Overrides,
   bindings: Record<Binding, Bindable>,
   params: Record<Param, number>,
-  { times, rows, columns, dim }: AttentionSize,
+  { times, rows, columns, dim, sources }: AttentionSize,
 ): void {
+  if (rows === 1 && sources <= FEW) {
+    const invocations = (times * rows * columns) / kernels.perInvocation;
+    gpu.run(kernels.few, overrides, bindings, params, groupsOf(invocations));
+    return;
+  }
   const small = columns <= 32 || dim <= 32;
   const groups = (tile: TileSize) => tilesOf(tile, rows, columns) * times;
   if (hasPanels(gpu)) {

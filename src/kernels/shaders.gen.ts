@@ -47,6 +47,115 @@ fn row_of(row: u32, rows: u32) -> u32 {
   },
 };
 
+/** shaders/attention-mix-few.wgsl */
+export const attentionMixFew: Shader<"probs" | "v" | "z", { WG?: number; SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
+  name: "attention-mix-few",
+  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
+  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Mixes the values by attention probability, for software adapters, of single queries: z = probs v per head
+//
+//   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
+//
+// One invocation makes four neighbouring columns: a token that is alone, as in an answer, would leave most of a tile idle.
+// The sum has the order of lib/tile.wgsl and lib/panel.wgsl: blocks of 16 sources, one source after another, and the total.
+//
+// use lib/mix-frame.wgsl
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+fn block_of(weights: u32, row: u32, head: u32, column: u32, s: u32) -> vec4f {
+  var sum = vec4f();
+  for (var i = s; i < min(s + 16u, params.sources); i++) {
+    sum = fma(vec4f(probs[weights + i]), columns(row, head, i, column), sum);
+  }
+  return sum;
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  let fourths = params.dim / 4u;
+  let column = 4u * (i % fourths);
+  let query = i / fourths % params.queries;
+  let head = i / fourths / params.queries % params.own_heads;
+  let batch = i / fourths / params.queries / params.own_heads;
+  if (batch >= params.batches) { return; }
+  let weights = start(row_of(batch, params.p_rows) * params.tokens, query, head);
+  let row = row_of(batch, params.v_rows);
+  var total = vec4f();
+  for (var s = 0u; s < params.sources; s += 16u) { total += block_of(weights, row, head, column, s); }
+  store(batch, query, head, column, total);
+}
+
+// What the attention mixes of tier D share: parameters and bindings, where
+// probabilities start, how values are read and the mix is stored. There are probabilities of \`own_heads\` of all heads, from
+// first_head on.
+//
+// use lib/memory.wgsl
+
+override SG: u32;
+
+struct Params {
+  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> probs: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
+
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  let flat = first + min(query, params.queries - 1u);
+  let row = flat / params.tokens;
+  return ((row * params.own_heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
+}
+
+// Four neighbouring columns of one source; beyond the last source they meet a zero.
+fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
+  return v[(memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u];
+}
+
+// Four neighbouring columns of four sources, one source a column.
+fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
+  return mat4x4f(
+    columns(row, head, s, column), columns(row, head, s + 1u, column),
+    columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
+  );
+}
+
+// Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
+fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
+  let row = batch * params.tokens + min(query, params.queries - 1u);
+  z[((row * params.heads + params.first_head + head) * params.dim + column) / 4u] = value;
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
+//
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
 /** shaders/attention-mix-panel.wgsl */
 export const attentionMixPanel: Shader<"probs" | "v" | "z", { BLOCKS: number; SETS: number; SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
   name: "attention-mix-panel",
@@ -982,6 +1091,147 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     }
   }
   z[i] = total + block;
+}
+
+// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
+//
+// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
+// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
+
+fn memory_of(row: u32, source: u32, head: u32) -> u32 {
+  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
+  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
+}
+
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+`,
+  },
+};
+
+/** shaders/attention-scores-few.wgsl */
+export const attentionScoresFew: Shader<"q" | "k" | "y", { WG?: number; SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
+  name: "attention-scores-few",
+  bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
+  code: {
+    plain: `requires immediate_address_space;
+// Attention scores for software adapters, of single queries: y = scale q k^T per head, and -inf where a later token would be
+// seen (causal)
+//
+//   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
+//
+// One invocation a score: a token that is alone, as in an answer, would leave most of a tile idle. The sum has the order of
+// lib/tile.wgsl and lib/panel.wgsl: blocks of 16 elements, one element after another, and the total.
+//
+// use lib/scores-frame.wgsl
+// use lib/grid.wgsl
+
+override WG: u32 = 64;
+
+// A block of elements from d on, whose fourths of a vector are whole even where the block is not (dim is a multiple of 8).
+fn block_of(query: u32, key: u32, d: u32) -> f32 {
+  var sum = 0.0;
+  for (var e = d; e < min(d + 16u, params.dim); e += 4u) {
+    let near = k[(key + e) / 4u];
+    sum = fma(q[query + e], near.x, sum);
+    sum = fma(q[query + e + 1u], near.y, sum);
+    sum = fma(q[query + e + 2u], near.z, sum);
+    sum = fma(q[query + e + 3u], near.w, sum);
+  }
+  return sum;
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_group(id, count) * WG + lane;
+  let source = i % params.sources;
+  let query = i / params.sources % params.queries;
+  let head = i / params.sources / params.queries % params.own_heads;
+  let batch = i / params.sources / params.queries / params.own_heads;
+  if (batch >= params.batches) { return; }
+  let asking = start(row_of(batch, params.q_rows) * params.tokens, query, head);
+  let key = memory_of(row_of(batch, params.k_rows), source, params.first_head + head);
+  var total = 0.0;
+  for (var d = 0u; d < params.dim; d += 16u) { total += block_of(asking, key, d); }
+  let p = place(batch, query, head);
+  let hidden = params.causal != 0u && source + params.tokens > p.token + params.sources;
+  y[p.at + source] = select(total * params.scale, params.minus_infinity, hidden);
+}
+
+// What the attention scores of tier D share: parameters and bindings, where queries
+// and keys start, how keys are read and scores stored. y has \`own_heads\` of all heads, from first_head on.
+// RAGGED: the last block of a head's elements is cut off.
+//
+// use lib/memory.wgsl
+
+override SG: u32;
+override RAGGED: bool;
+
+struct Params {
+  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
+  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
+}
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+fn start(first: u32, query: u32, head: u32) -> u32 {
+  return ((first + min(query, params.queries - 1u)) * params.heads + params.first_head + head) * params.dim;
+}
+
+// An element that there is; nothing is compared where blocks fill a head exactly.
+fn within(d: u32) -> u32 {
+  if (!RAGGED) { return d; }
+  return min(d, params.dim - 1u);
+}
+
+// Four neighbouring sources; the last one stands for those beyond it.
+fn clamped(source: u32) -> vec4u {
+  return min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
+}
+
+// Where the keys of sources start.
+fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
+  let head = params.first_head + own_head;
+  return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
+}
+
+// Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
+fn four(at: vec4u, d: u32) -> mat4x4f {
+  let e = vec4u(within(d)) + at;
+  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
+}
+
+// A query's token, and where its scores start. Beyond the last query stands the last.
+struct Place { token: u32, at: u32, }
+
+fn place(batch: u32, query: u32, head: u32) -> Place {
+  let flat = batch * params.tokens + min(query, params.queries - 1u);
+  let row = flat / params.tokens;
+  let token = flat - row * params.tokens;
+  return Place(token, ((row * params.own_heads + head) * params.tokens + token) * params.sources);
+}
+
+// Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes
+// what it is.
+fn store(p: Place, sources: vec4u, dots: vec4f) {
+  let at = vec4u(p.at) + sources;
+  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(p.token + params.sources));
+  let value = select(dots * params.scale, vec4f(params.minus_infinity), hidden);
+  y[at.x] = value.x;
+  y[at.y] = value.y;
+  y[at.z] = value.z;
+  y[at.w] = value.w;
 }
 
 // Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.

@@ -53,6 +53,7 @@ async function check(gpu: Gpu, size: Size): Promise<void> {
 describe.each(devices)("tier $tier", ({ gpu }) => {
   test.for<[string, Size]>([
     ["one query and one source", { probs: [1, 1], v: [1, 1], heads: 1, dim: 8 }],
+    ["a query a row with its own values", { probs: [5, 1], v: [5, 19], heads: 3, dim: 24 }],
     ["indivisible sizes", { probs: [1, 13], v: [1, 19], heads: 3, dim: 24 }],
     ["many rows with values that they share", { probs: [5, 7], v: [1, 37], heads: 3, dim: 16 }],
     ["rows with their own values", { probs: [3, 7], v: [3, 37], heads: 3, dim: 16 }],
@@ -85,6 +86,27 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
       expect(await run(gpu, last.probs, last.v, { probs: [1, 7], v: [1, 137], ...shape })).toEqual(all.slice(4 * mix));
     },
   );
+
+  test.for([
+    [1, 8],
+    [12, 24],
+    [17, 40],
+    [64, 136],
+    [65, 32],
+  ] as const)("a query alone has the bits that it has among others (%i sources, %i wide)", async ([sources, dim]) => {
+    const [rows, heads, tokens] = [3, 2, 5];
+    const [probs, v] = [noise(rows * heads * tokens * sources, 1), noise(rows * sources * heads * dim, 2)];
+    const size = { v: [rows, sources], heads, dim } as const;
+    const all = await run(gpu, probs, v, { ...size, probs: [rows, tokens] });
+    const last = Float32Array.from({ length: rows * heads * sources }, (_, i) => {
+      return probs[(Math.floor(i / sources) * tokens + tokens - 1) * sources + (i % sources)]!;
+    });
+    const alone = await run(gpu, last, v, { ...size, probs: [rows, 1] });
+    for (let row = 0; row < rows; row++) {
+      const end = (row + 1) * tokens * heads * dim;
+      expect(alone.slice(row * heads * dim, (row + 1) * heads * dim)).toEqual(all.slice(end - heads * dim, end));
+    }
+  });
 
   test.for([1, 3])(
     "heads that share a value head have the bits of values that are repeated (%i rows)",

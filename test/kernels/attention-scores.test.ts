@@ -56,6 +56,7 @@ async function check(gpu: Gpu, size: Size): Promise<void> {
 describe.each(devices)("tier $tier", ({ gpu }) => {
   test.for<[string, Size]>([
     ["of one query and one key", { q: [1, 1], k: [1, 1], heads: 1, dim: 8 }],
+    ["of a query a row with its own keys", { q: [5, 1], k: [5, 12], heads: 3, dim: 24, causal: true }],
     ["of indivisible sizes", { q: [1, 13], k: [1, 19], heads: 3, dim: 24 }],
     ["of many rows with keys that they share", { q: [5, 7], k: [1, 37], heads: 3, dim: 16 }],
     ["of rows with their own keys", { q: [3, 7], k: [3, 37], heads: 3, dim: 16 }],
@@ -90,6 +91,28 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
       expect(last).toEqual(all.slice(4 * 3 * 7 * 37));
     },
   );
+
+  test.for([
+    [1, 8],
+    [12, 24],
+    [17, 40],
+    [64, 136],
+    [65, 32],
+  ] as const)("a query alone has the bits that it has among others (%i keys, %i wide)", async ([sources, dim]) => {
+    const [rows, heads, tokens] = [3, 2, 5];
+    const [q, k] = [noise(rows * tokens * heads * dim, 1), noise(rows * sources * heads * dim, 2)];
+    const size = { k: [rows, sources], heads, dim, causal: true } as const;
+    const all = await run(gpu, q, k, { ...size, q: [rows, tokens] });
+    const width = heads * dim;
+    const last = Float32Array.from({ length: rows * width }, (_, i) => {
+      return q[(Math.floor(i / width) * tokens + tokens - 1) * width + (i % width)]!;
+    });
+    const alone = await run(gpu, last, k, { ...size, q: [rows, 1] });
+    for (let head = 0; head < rows * heads; head++) {
+      const end = (head + 1) * tokens * sources;
+      expect(alone.slice(head * sources, (head + 1) * sources)).toEqual(all.slice(end - sources, end));
+    }
+  });
 
   test.for([1, 3])("heads that share a key head have the bits of keys that are repeated (%i rows)", async (rows) => {
     const [q, k] = [noise(rows * 5 * 6 * 16, 1), noise(rows * 19 * 2 * 16, 2)];
