@@ -1,6 +1,6 @@
-// The batch rule made real: y[r] = x[r] where x has that row, else x[0].
+// The batch rule made real: y[first + r] = x[r] where x has that row, else x[0].
 //
-//   x [x_rows, row_size]   y [rows, row_size]
+//   x [x_rows, row_size]   y [at least first + rows, row_size]
 //
 // Spawned variants start as copies of the base run. WebGPU rejects copies within one buffer, so a kernel copies.
 //
@@ -8,7 +8,7 @@
 
 override WG: u32 = 64;
 
-struct Params { count: u32, row_size: u32, x_rows: u32, }
+struct Params { count: u32, row_size: u32, x_rows: u32, first: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<u32>;
@@ -18,5 +18,5 @@ var<immediate> params: Params;
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = linear_group(id, count) * WG + lane;
   if (i >= params.count) { return; }
-  y[i] = x[row_of(i / params.row_size, params.x_rows) * params.row_size + i % params.row_size];
+  y[params.first * params.row_size + i] = x[row_of(i / params.row_size, params.x_rows) * params.row_size + i % params.row_size];
 }

@@ -1,10 +1,11 @@
 /**
- * Eight samples of the miniature, one after another and in batches of 2, 4 and 8, interleaved. Checks that all give the
- * same numbers, then times; prints ms a sample, dispatches and the ratio.
+ * Eight samples of the miniature, one after another and in batches of 2, 4 and 8, interleaved, pictures included.
+ * Checks that all give the same numbers, then times; prints ms a sample, dispatches and the ratio.
  */
 import { openGpu } from "#gpu";
 import { readDataFile } from "../../src/data/samples.ts";
 import { loadModel } from "../../src/models/load.ts";
+import type { Input } from "../../src/models/model.ts";
 import { resolveKind } from "../../src/patching/kinds.ts";
 import { samplePair } from "../../src/patching/pair.ts";
 import { layOut, type SampleResult, sweepSamples } from "../../src/patching/sample.ts";
@@ -25,13 +26,16 @@ gpu.close();
 async function measure(names: readonly string[], heads: "none" | "all"): Promise<void> {
   const kinds = names.map((name) => resolveKind(model, name));
   const options = { heads, headPositions: ["last"], compat: "corrected", minDenominator: 1e-3 } as const;
-  const laid = await Promise.all(
-    rows.slice(0, SAMPLES).map(async (row) => {
-      const pair = await samplePair(model, row, { mode: "image", defects: {}, direction: "denoising" });
-      return layOut(model, pair, kinds, options);
-    }),
+  const pairs = await Promise.all(
+    rows.slice(0, SAMPLES).map((row) => samplePair(model, row, { mode: "image", defects: {}, direction: "denoising" })),
   );
+  let times = 0;
   const swept = async (together: number) => {
+    times++;
+    const anew = (input: Input): Input => ({ ...input, imageKey: `${input.imageKey}, time ${times}` });
+    const laid = pairs.map((pair) => {
+      return layOut(model, { ...pair, base: anew(pair.base), other: anew(pair.other) }, kinds, options);
+    });
     const [started, before] = [performance.now(), gpu.dispatches];
     const results: SampleResult[] = [];
     for (let i = 0; i < SAMPLES; i += together)
@@ -47,7 +51,7 @@ async function measure(names: readonly string[], heads: "none" | "all"): Promise
       best.set(together, { ms: Math.min(ms, best.get(together)?.ms ?? Number.POSITIVE_INFINITY), dispatches });
     }
   }
-  console.log(`${names.join(", ")}: ${laid[0]!.cells.length} cells a sample`);
+  console.log(`${names.join(", ")}: ${layOut(model, pairs[0]!, kinds, options).cells.length} cells a sample`);
   for (const [together, { ms, dispatches }] of best) {
     const ratio = (best.get(1)!.ms / ms).toFixed(2);
     console.log(`  ${together} at once: ${ms.toFixed(1)} ms a sample, ${dispatches.toFixed(0)} dispatches, ${ratio} x`);

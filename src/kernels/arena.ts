@@ -31,10 +31,13 @@ export class Arena {
   bytes = 0;
   readonly #allocator: Allocator;
   readonly #limits: Limits;
+  /** Called before memory is destroyed: nothing may be left to do with it, nor a bind group hold it. */
   readonly #forget: () => void;
   readonly #free = new Map<number, Loan[]>();
   readonly #frames: Set<Memory>[] = [];
   readonly #lent = new Set<Memory>();
+  /** What was destroyed, and a recording may still name. */
+  readonly #gone = new WeakSet<Memory>();
   /** How many parts are lent of what was split. */
   readonly #partsLent = new Map<Loan, number>();
   readonly #textures = new Set<TextureMemory>();
@@ -63,7 +66,7 @@ export class Arena {
 
   /** Lends these very pieces again, all or none. */
   claim(memories: ReadonlySet<Memory>): boolean {
-    for (const memory of memories) if (this.#lent.has(memory)) return false;
+    for (const memory of memories) if (this.#lent.has(memory) || this.#gone.has(memory)) return false;
     for (const memory of memories) {
       const free = this.#free.get((memory as Loan).class)!;
       free.splice(free.indexOf(memory as Loan), 1);
@@ -105,20 +108,19 @@ export class Arena {
     free.splice(at === -1 ? free.length : at, 0, loan);
   }
 
-  /** The parts of a tensor [parts, ...], itself perhaps a part: what was lent as one is from now on lent as many. */
+  /** The parts of a tensor [parts, ...]: what was lent as one is from now on lent as many. */
   split({ shape: [count, ...shape], memory }: Tensor, labels: readonly string[]): Tensor[] {
-    if (count !== labels.length || !this.#lent.has(memory))
+    if (count !== labels.length || "whole" in memory || !this.#lent.has(memory))
       throw new Error(`arena: ${labels.join(", ")} are no parts of memory that is lent in one piece`);
-    const whole = "whole" in memory ? (memory as Part).whole : (memory as Loan);
+    const whole = memory as Loan;
     const bytes = 4 * size(shape);
-    const parts = labels.map((_, i) => this.#part(whole, (memory.offset ?? 0) + i * bytes, bytes));
-    const frame = this.#frames.findLast((one) => one.delete(memory));
-    if (memory !== whole) this.#lent.delete(memory);
+    const parts = labels.map((_, i) => this.#part(whole, i * bytes, bytes));
+    const frame = this.#frames.findLast((one) => one.delete(whole));
     for (const part of parts) {
       this.#lent.add(part);
       frame?.add(part);
     }
-    this.#partsLent.set(whole, (this.#partsLent.get(whole) ?? 1) - 1 + parts.length);
+    this.#partsLent.set(whole, parts.length);
     return parts.map((part, i) => ({ label: labels[i]!, shape, memory: part }));
   }
 
@@ -155,9 +157,9 @@ export class Arena {
 
   destroyTexture(memory: TextureMemory): void {
     if (!this.#textures.delete(memory)) return;
+    this.#forget();
     memory.texture?.destroy();
     this.bytes -= memory.bytes;
-    this.#forget();
   }
 
   /** A buffer to copy results to and map. */
@@ -195,8 +197,25 @@ export class Arena {
     return { id: this.#next++, bytes: length, class: length, parts: new Map(), ...(buffer && { buffer }) };
   }
 
+  /** What is lent to nobody, of sizes that are perhaps not asked for again. */
+  #destroyFree(): void {
+    this.#forget();
+    for (const loan of [...this.#free.values()].flat()) {
+      loan.buffer?.destroy();
+      this.#gone.add(loan);
+      this.bytes -= loan.class;
+    }
+    for (const loans of this.#free.values()) loans.length = 0;
+    for (const buffer of [...this.#landings.values()].flat()) {
+      buffer.destroy();
+      this.bytes -= buffer.size;
+    }
+    this.#landings.clear();
+  }
+
   #account(label: string, bytes: number): void {
     const { memoryBytes } = this.#limits;
+    if (this.bytes + bytes > memoryBytes) this.#destroyFree();
     if (this.bytes + bytes > memoryBytes) {
       throw new MemoryError(
         `${label} needs ${mebibytes(bytes)}, but ${mebibytes(this.bytes)} of the ${mebibytes(memoryBytes)} that this run may use are taken; ` +

@@ -36,7 +36,10 @@ export class DeviceGpu implements Gpu {
     this.info = info;
     this.#platform = platform;
     this.tuning = { chosen: new Map(), ...(platform.tuning && { store: platform.tuning }) };
-    this.#arena = new Arena(allocator(device), info, () => this.#pipelines.forgetBindings());
+    this.#arena = new Arena(allocator(device), info, () => {
+      this.submit();
+      this.#pipelines.forgetBindings();
+    });
     this.#pipelines = new Pipelines(device);
     this.#staging = new Staging(device);
     this.#commands = new Commands(device);
@@ -121,7 +124,6 @@ export class DeviceGpu implements Gpu {
   }
 
   destroyTexture(texture: TextureMemory): void {
-    this.submit();
     this.#arena.destroyTexture(texture);
   }
 

@@ -43,16 +43,6 @@ export const asTable = ({ label, memory }: Tensor, entries: number, width: numbe
   partEntries: entries,
 });
 
-/** Of tensors [1, tokens, width] those with these numbers, one a row: [which.length, tokens, width]. */
-export function stacked(gpu: Gpu, tensors: readonly Tensor[], which: readonly number[]): Tensor {
-  const { label, shape } = tensors[0]!;
-  const [, tokens, width] = shape as [number, number, number];
-  const parts = tensors.map(({ memory }) => memory);
-  const table = { label, entries: parts.length * tokens, width, half: false, parts, partEntries: tokens };
-  const ids = which.flatMap((one) => Array.from({ length: tokens }, (_, i) => one * tokens + i));
-  return gather(gpu, label, table, gpu.upload("entries", [which.length, tokens], Uint32Array.from(ids)));
-}
-
 /** Room for a table in pieces of at most `partBytes`; `writeEntries` then fills it. */
 export function emptyTable(
   gpu: Gpu,

@@ -50,7 +50,7 @@ export interface AttentionKernels<Binding extends string, Overrides, Param exten
   readonly perInvocation: 1 | 4;
 }
 
-/** `times` products of so many rows and columns, for heads of `dim` and so many sources. */
+/** `times` products of so many rows and columns, which of scores are the sources, of mixes the head's `dim`. */
 export interface AttentionSize {
   readonly times: number;
   readonly rows: number;

@@ -16,7 +16,7 @@ import {
   matmulStripsNf4,
   matmulTall,
 } from "./shaders.gen.ts";
-import { PART_BYTES, size, type Tensor } from "./tensor.ts";
+import { size, type Tensor } from "./tensor.ts";
 
 /**
  * x [..., inputs] by weight [outputs, inputs] plus bias (of all that is stored of the weight): [..., outputs].
@@ -44,6 +44,9 @@ export function matmulParts(gpu: Gpu, labels: readonly string[], x: Tensor, weig
   multiply(gpu, y, x, weight, plane, bias);
   return gpu.split(y, labels);
 }
+
+/** Buffers are bound from multiples of so many bytes on. */
+const PART_BYTES = 256;
 
 /** Some neighbouring outputs of a weight. */
 export const rowsOf = (weight: Matrix, first: number, outputs: number): Matrix => ({

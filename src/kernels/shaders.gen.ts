@@ -6827,15 +6827,15 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/rows.wgsl */
-export const rows: Shader<"x" | "y", { WG?: number }, "count" | "row_size" | "x_rows"> = {
+export const rows: Shader<"x" | "y", { WG?: number }, "count" | "row_size" | "x_rows" | "first"> = {
   name: "rows",
   bindings: [{"name":"x","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"count","type":"u32"},{"name":"row_size","type":"u32"},{"name":"x_rows","type":"u32"}],
+  params: [{"name":"count","type":"u32"},{"name":"row_size","type":"u32"},{"name":"x_rows","type":"u32"},{"name":"first","type":"u32"}],
   code: {
     plain: `requires immediate_address_space;
-// The batch rule made real: y[r] = x[r] where x has that row, else x[0].
+// The batch rule made real: y[first + r] = x[r] where x has that row, else x[0].
 //
-//   x [x_rows, row_size]   y [rows, row_size]
+//   x [x_rows, row_size]   y [at least first + rows, row_size]
 //
 // Spawned variants start as copies of the base run. WebGPU rejects copies within one buffer, so a kernel copies.
 //
@@ -6843,7 +6843,7 @@ export const rows: Shader<"x" | "y", { WG?: number }, "count" | "row_size" | "x_
 
 override WG: u32 = 64;
 
-struct Params { count: u32, row_size: u32, x_rows: u32, }
+struct Params { count: u32, row_size: u32, x_rows: u32, first: u32, }
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> x: array<u32>;
@@ -6853,7 +6853,7 @@ var<immediate> params: Params;
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = linear_group(id, count) * WG + lane;
   if (i >= params.count) { return; }
-  y[i] = x[row_of(i / params.row_size, params.x_rows) * params.row_size + i % params.row_size];
+  y[params.first * params.row_size + i] = x[row_of(i / params.row_size, params.x_rows) * params.row_size + i % params.row_size];
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.

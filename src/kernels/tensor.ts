@@ -24,9 +24,6 @@ export interface TextureMemory {
   readonly view?: GPUTextureView;
 }
 
-/** Buffers are bound from multiples of so many bytes on: a tensor of such a size may be a part of another. */
-export const PART_BYTES = 256;
-
 export const size = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 /** The number of elements of one row of the batch. */

@@ -67,7 +67,7 @@ export const gelu = (at: Place, x: Tensor): Tensor => geluKernel(at.gpu, `gelu($
 
 export const quickGelu = (at: Place, x: Tensor): Tensor => quickGeluKernel(at.gpu, `quickGelu(${x.label})`, x);
 
-/** Rows of the embedding table `name`: ids [1, T] to [1, T, width]. */
+/** Rows of the embedding table `name`: ids [B, T] to [B, T, width]. */
 export function embed(at: Place, name: string, ids: Tensor, entries: number, width: number): Tensor {
   return gather(at.gpu, under(at, name), at.weights.table(under(at, `${name}.weight`), entries, width), ids);
 }

@@ -1,12 +1,12 @@
 /** The last few things that were made, by key; the one that was used longest ago is given up for a new one. */
 export interface Remembered<T> {
-  /** What belongs to different keys; `make` makes what is not known. From now on twice as many are remembered at least. */
-  of(keys: readonly string[], make: (unknown: readonly string[]) => readonly T[]): T[];
+  /** What belongs to different keys, which are used together. */
+  of(keys: readonly string[], make: (unknown: string) => T): T[];
   clear(): void;
 }
 
-export function remembered<T>(most: number, release: (value: T) => void): Remembered<T> {
-  let limit = most;
+/** @param least how many are remembered, unless more are used together */
+export function remembered<T>(least: number, release: (value: T) => void): Remembered<T> {
   const known = new Map<string, T>();
   const forget = (key: string) => {
     release(known.get(key)!);
@@ -14,7 +14,7 @@ export function remembered<T>(most: number, release: (value: T) => void): Rememb
   };
   return {
     of(keys, make) {
-      limit = Math.max(limit, 2 * keys.length);
+      const limit = Math.max(least, 2 * keys.length); // these, and as many that were used before
       const unknown = keys.filter((key) => !known.has(key));
       for (const key of keys.filter((one) => known.has(one))) {
         const value = known.get(key)!;
@@ -22,8 +22,7 @@ export function remembered<T>(most: number, release: (value: T) => void): Rememb
         known.set(key, value);
       }
       while (known.size + unknown.length > limit) forget(known.keys().next().value!);
-      const made = unknown.length > 0 ? make(unknown) : [];
-      for (const [i, key] of unknown.entries()) known.set(key, made[i]!);
+      for (const key of unknown) known.set(key, make(key));
       return keys.map((key) => known.get(key)!);
     },
     clear() {

@@ -23,10 +23,10 @@ export interface Tap {
 
 /**
  * A variant of which one token is replaced need not be a row of its own as long as each token is treated alone: between
- * two self-attentions a tap may return [1, N, ...], the tokens of all rows and the single tokens of new variants.
+ * two self-attentions a tap may return [inputs, N, ...], the tokens of all rows and the single tokens of new variants.
  */
 export interface Layout {
-  /** How many inputs the forward has. The rows of each come in succession: its base run, then its variants. */
+  /** How many inputs grow: the rows of each come in succession, its base run, then its variants. 1 where none does. */
   readonly inputs: number;
   /** x with a whole row for every variant: before tokens are mixed. */
   whole(x: Tensor): Tensor;

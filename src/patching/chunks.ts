@@ -23,7 +23,7 @@ export function chunksOf(model: Model, patched: readonly Patched[], prefix: Pref
   const depths = cellDepths(model, cells);
   const firsts = cells.map((cell) => prefix.ofBase([cell]));
   const single = new Set(model.sites.filter((site) => site.single === true).map(({ name }) => name));
-  const wholeOnly = new Set(model.sites.filter((site) => site.single === false).map(({ name }) => name));
+  const wholeOnly = wholeOnlySites(model);
   const needsRows = (cell: number) => cells[cell]!.some(({ site }) => wholeOnly.has(site));
   const chunks: Chunk[] = [];
   const tokens = length(pair.base);
@@ -70,17 +70,20 @@ function unreadCells(model: Model, { base }: Pair, cells: readonly Cell[], singl
   return new Set(cells.length - unread.length < model.layers ? [] : unread);
 }
 
-/** Pairs whose pictures are held at once are few. */
-const MOST_PAIRS = 8;
+/** Of each pair the device holds two pictures; more than these few gain nothing (bench/patching/together.bench.ts). */
+export const MOST_PAIRS = 4;
 
 /** How many pairs like this one share a batch: as many as fit with all their cells. */
 export function pairsAtOnce(model: Model, { pair, cells }: Patched): number {
-  const wholeOnly = new Set(model.sites.filter(({ single }) => single === false).map(({ name }) => name));
+  const wholeOnly = wholeOnlySites(model);
   const joint = new Set(model.jointSites.filter((name) => !wholeOnly.has(name)));
   if (!cells.flat().every(({ site }) => joint.has(site))) return 1;
   const fits = Math.floor(batchRows(model, pair, cells, 0, false) / (cells.length + 1));
   return Math.max(1, Math.min(MOST_PAIRS, fits));
 }
+
+const wholeOnlySites = (model: Model): ReadonlySet<string> =>
+  new Set(model.sites.filter(({ single }) => single === false).map(({ name }) => name));
 
 /** Where in the forward each cell's first edit lies. */
 function cellDepths(model: Model, cells: readonly Cell[]): number[] {

@@ -4,6 +4,7 @@ import type { Tensor } from "../kernels/tensor.ts";
 import type { Input, Model } from "../models/model.ts";
 import type { Axes } from "../models/sites.ts";
 import { extent } from "./cell.ts";
+import { MOST_PAIRS } from "./chunks.ts";
 import type { SamplePair } from "./pair.ts";
 import { position } from "./positions.ts";
 import type { RunSettings, Table } from "./record.ts";
@@ -20,7 +21,7 @@ export interface SweepCost {
   readonly flop: number;
   /** What no exact method could do without: see `idealFlop`. */
   readonly ideal: number;
-  /** Device memory at the most, weights included, and the weights alone. */
+  /** Device memory that those which were counted take, weights included, and the weights alone. */
   readonly bytes: number;
   readonly weightBytes: number;
 }
@@ -28,18 +29,18 @@ export interface SweepCost {
 export type CostSettings = UnitSettings & Pick<RunSettings, "modes">;
 
 /**
- * The cost of sweeping `samples`, counted on `most` of them, evenly spread.
+ * The cost of sweeping `samples`, counted on about `most` sweeps.
  * @param model loaded on a dry device (`openDry`)
  */
 export async function sweepCost(
   model: Model,
   samples: readonly DataRow[],
   settings: CostSettings,
-  most = 8,
+  most = 16,
 ): Promise<SweepCost> {
   const { gpu } = model;
   const weightBytes = gpu.bytes;
-  const chosen = evenly(samples, Math.ceil(most / settings.modes.length));
+  const chosen = someOf(samples, Math.ceil(most / settings.modes.length));
   const units = chosen.flatMap((sample) => settings.modes.map((mode) => ({ sample, mode })));
   const before = gpu.flop;
   const swept: Swept[] = [];
@@ -143,8 +144,14 @@ function siteMarks(model: Model, input: Input): SiteMarks {
   return { at: marks, total, shared, picture: first.total - total };
 }
 
-/** At most `count` of the items, evenly spread. */
-function evenly<T>(items: readonly T[], count: number): T[] {
+/** About `count` of the items: neighbours, which perhaps share a batch as they will in the run, from evenly spread places. */
+function someOf<T>(items: readonly T[], count: number): T[] {
   if (items.length <= count) return [...items];
-  return Array.from({ length: count }, (_, i) => items[Math.floor(((i + 0.5) * items.length) / count)]!);
+  const run = Math.min(count, MOST_PAIRS);
+  const runs = Math.ceil(count / run);
+  return Array.from({ length: runs }, (_, i) => {
+    const place = runs === 1 ? 0.5 : i / (runs - 1);
+    const first = Math.floor(place * (items.length - run));
+    return items.slice(first, first + run);
+  }).flat();
 }

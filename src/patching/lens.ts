@@ -26,24 +26,27 @@ export async function sweepWithLens(
   patched: readonly Patched[],
   options: SweepOptions = {},
 ): Promise<LensResult[]> {
-  const seen = new Map<Input, KeptStates>(); // by the first of the inputs
+  const seen: { readonly inputs: readonly Input[]; readonly states: KeptStates }[] = [];
+  const seenOf = (inputs: readonly Input[]) =>
+    seen.find((one) => one.inputs.length === inputs.length && one.inputs.every((input, i) => input === inputs[i]));
   const looking: Model = {
     ...model,
     forward(given, tap, options) {
       const inputs = [given].flat();
-      if (seen.has(inputs[0]!)) return model.forward(inputs, tap, options);
+      if (seenOf(inputs)) return model.forward(inputs, tap, options);
       const states = keptStates(model, inputs, options?.firstToken);
-      seen.set(inputs[0]!, states);
+      seen.push({ inputs, states });
       return model.forward(inputs, states.through(tap), options);
     },
   };
   try {
     const results = await sweepPairs(looking, patched, options);
-    const [{ pair }] = patched as [Patched];
-    const [clean, corrupt] = pair.direction === "denoising" ? [pair.other, pair.base] : [pair.base, pair.other];
     const pairs = patched.map((one) => one.pair);
-    const cleanLayers = await readLayers(model, pairs, seen.get(clean)!.tensor);
-    const corruptLayers = await readLayers(model, pairs, seen.get(corrupt)!.tensor);
+    const bases = seenOf(pairs.map(({ base }) => base))!.states.tensor;
+    const others = seenOf(pairs.map(({ other }) => other))!.states.tensor;
+    const [clean, corrupt] = pairs[0]!.direction === "denoising" ? [others, bases] : [bases, others];
+    const cleanLayers = await readLayers(model, pairs, clean);
+    const corruptLayers = await readLayers(model, pairs, corrupt);
     return results.map((result, i) => {
       const layers = { clean: cleanLayers[i]!, corrupt: corruptLayers[i]! };
       const wrong = (["clean", "corrupt"] as const).find((run) => !same(layers[run].at(-1)!, result[run]));
@@ -55,7 +58,7 @@ export async function sweepWithLens(
       };
     });
   } finally {
-    for (const { tensor, changed } of seen.values()) model.gpu.release(tensor, changed);
+    for (const { states } of seen) model.gpu.release(states.tensor, states.changed);
   }
 }
 

@@ -136,7 +136,9 @@ function bySource(here: readonly Here[], sources: Sources, activation: Tensor): 
   for (const item of here) {
     const { source, kind } = item.edit;
     const tensor = source === "base" || kind === "fill" || kind === "scale" ? activation : sources(item.edit);
-    groups.set(tensor, [...(groups.get(tensor) ?? []), item]);
+    const known = groups.get(tensor) ?? [];
+    known.push(item);
+    groups.set(tensor, known);
   }
   return groups;
 }

@@ -123,7 +123,10 @@ export async function sweepPairs(
   }
 }
 
-/** What pairs that share a batch have in common: the lengths of their prompts, and which elements their cells replace. */
+/**
+ * What pairs that share a batch have in common: the lengths of their prompts, and which elements their cells replace. What
+ * comes in their place may differ.
+ */
 export const formOf = ({ pair, cells }: Patched): string =>
   JSON.stringify([
     pair.direction,
@@ -157,7 +160,7 @@ export async function singleCell(model: Model, pair: Pair, cell: Cell, options: 
   }
 }
 
-/** A pair that shared its batch is looked into alone. */
+/** Where the values of one of several pairs first break is seen when it is swept alone. */
 async function checkFinite(
   model: Model,
   patched: readonly Patched[],
@@ -171,10 +174,11 @@ async function checkFinite(
     const broken = all.findIndex(({ notFinite }) => notFinite > 0);
     if (broken === -1) continue;
     const run = broken === 0 ? "the base run" : broken === 1 ? "the other run" : `cell ${broken - 2}`;
+    const count = `${all[broken]!.notFinite} logits are NaN or infinite`;
+    if (patched.length > 1)
+      throw new UserError(`pair ${i} of a batch, ${run}: ${count}; sweep it alone to see where they come from`);
     const site = await brokenSite(model, pair, broken === 1 ? pair.other : pair.base, cells[broken - 2], options);
-    throw new UserError(
-      `${run}: ${all[broken]!.notFinite} logits are NaN or infinite; the first such values are at ${site}`,
-    );
+    throw new UserError(`${run}: ${count}; the first such values are at ${site}`);
   }
 }
 

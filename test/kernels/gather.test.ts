@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { asTable, emptyTable, gather, stacked, type Table, writeEntries } from "../../src/kernels/gather.ts";
+import { asTable, emptyTable, gather, type Table, writeEntries } from "../../src/kernels/gather.ts";
 import type { Gpu } from "../../src/kernels/gpu.ts";
 import { anyGpu, compute, devices, expectExactly, fromHalf, noise } from "./device.ts";
 
@@ -52,18 +52,6 @@ test.for([false, true])("a table in parts, float16 %s: the same rows", async (ha
   const rows = (table: Table) =>
     compute(anyGpu, () => gather(anyGpu, "y", table, anyGpu.upload("ids", [1, entries], ids)));
   expect(await rows(cut)).toEqual(await rows(whole));
-});
-
-test("tensors become rows of one, some more than once", async () => {
-  const values = [noise(3 * 7, 1), noise(3 * 7, 2), noise(3 * 7, 3)];
-  const which = [2, 0, 2, 1];
-  const y = await compute(anyGpu, () => {
-    const tensors = values.map((own, i) => anyGpu.upload(`x ${i}`, [1, 3, 7], own));
-    const made = stacked(anyGpu, tensors, which);
-    expect(made.shape).toEqual([4, 3, 7]);
-    return made;
-  });
-  expectExactly(y, Float32Array.from(which.flatMap((i) => [...values[i]!])));
 });
 
 test("reaches past 65,535 workgroups", () => check(anyGpu, 11, 1001, 4200));

@@ -11,7 +11,6 @@ import { matmul } from "../../src/kernels/matmul.ts";
 import { emptyMatrix, writeRows } from "../../src/kernels/matrix.ts";
 import type { Shader } from "../../src/kernels/shader.ts";
 import { softmax } from "../../src/kernels/softmax.ts";
-import type { Tensor } from "../../src/kernels/tensor.ts";
 import { bitsOf, compute, devices, noise } from "./device.ts";
 
 afterEach(() => vi.unstubAllEnvs());
@@ -97,21 +96,6 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     expect(lends()).toBe(true);
   });
 
-  test("a part has parts, and its memory returns with the last of all", async () => {
-    const values = noise(4 * 64);
-    const whole = gpu.upload("whole", [2, 2, 64], values);
-    const { id } = whole.memory;
-    const [first, second] = gpu.split(whole, ["a", "b"]) as [Tensor, Tensor];
-    const inner = gpu.split(second, ["c", "d"]);
-    expect(await gpu.read(inner[0]!)).toEqual(values.slice(128, 192));
-    expect(await gpu.read(inner[1]!)).toEqual(values.slice(192));
-    const lends = () => gpu.frame(() => gpu.tensor("other", [2, 2, 64]).memory.id) === id;
-    gpu.release(second, first, inner[0]!); // the second is no longer lent as one
-    expect(lends()).toBe(false);
-    gpu.release(inner[1]!);
-    expect(lends()).toBe(true);
-  });
-
   test("a frame keeps the memory of a part that it returns", async () => {
     const values = noise(2 * 64);
     const kept = gpu.frame(() => gpu.split(gpu.upload("whole", [2, 64], values), ["a", "b"])[1]!);
@@ -158,6 +142,24 @@ test("memory beyond the budget is refused by name before it is taken", async () 
   );
   expect(() => gpu.tensor("vision_model.encoder", [3, 577, 768])).toThrow(MemoryError);
   expect(gpu.bytes).toBeLessThan(4_194_304);
+  gpu.close();
+});
+
+test("memory that is lent to nobody is given up before any is refused, and what was recorded on it is made anew", async () => {
+  vi.stubEnv("NOTICE_MEMORY", "4194304");
+  const gpu = await open();
+  const recorder = gpu.recorder();
+  const x = gpu.upload("x", [200_000], noise(200_000));
+  const double = () => recorder.run("double", [x], () => add(gpu, "sum", x, x));
+  const first = double();
+  const expected = await gpu.read(first);
+  gpu.release(first);
+  const { bytes } = gpu;
+  const other = gpu.tensor("other", [500_000]);
+  expect(bytes + 2_000_000).toBeGreaterThan(4_194_304);
+  expect(gpu.bytes).toBeLessThanOrEqual(4_194_304);
+  gpu.release(other);
+  expect(await gpu.read(double())).toEqual(expected);
   gpu.close();
 });
 

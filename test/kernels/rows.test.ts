@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { rowsApart, withRows } from "../../src/kernels/rows.ts";
+import { openDry } from "../../src/kernels/dry.ts";
+import { stacked, withRows } from "../../src/kernels/rows.ts";
 import { anyGpu, bitsOf, compute, devices, expectExactly, noise } from "./device.ts";
 
 const reference = (x: Float32Array, width: number, count: number): Float32Array =>
@@ -26,15 +27,21 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
   });
 });
 
-test("rows are tensors of their own, in the same memory", async () => {
-  const x = noise(3 * 64);
-  for (const count of [1, 3]) {
-    const whole = anyGpu.upload("x", [count, 8, 8], x.subarray(0, count * 64));
-    const apart = rowsApart(anyGpu, whole);
-    expect(apart.map(({ shape }) => shape)).toEqual(new Array(count).fill([1, 8, 8]));
-    for (const [i, row] of apart.entries()) expectExactly(await anyGpu.read(row), x.subarray(i * 64, (i + 1) * 64));
-    anyGpu.release(...apart);
-  }
+test("tensors become rows of one, some more than once", async () => {
+  const values = [noise(3 * 7, 1), noise(3 * 7, 2), noise(3 * 7, 3)];
+  const which = [2, 0, 2, 1];
+  const y = await compute(anyGpu, () => {
+    const tensors = values.map((own, i) => anyGpu.upload(`x ${i}`, [1, 3, 7], own));
+    const made = stacked(anyGpu, tensors, which);
+    expect(made.shape).toEqual([4, 3, 7]);
+    return made;
+  });
+  expectExactly(y, Float32Array.from(which.flatMap((i) => [...values[i]!])));
+  const dry = openDry();
+  const uneven = [dry.tensor("a", [1, 3, 7]), dry.tensor("b", [1, 4, 7])];
+  expect(() => stacked(dry, uneven, [0, 1])).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: stacked: b has shape [1, 4, 7], expected [1, 3, 7]]`,
+  );
 });
 
 test("reaches past 65,535 workgroups", async () => {

@@ -41,23 +41,23 @@ test.for([
   { name: "a sample", count: 1, settings: sweeping },
   { name: "samples that share batches", count: 4, settings: { ...sweeping, kinds: ["cls", "embed"], heads: "none" } },
 ] as const)("a dry run counts what the device then does, and the memory that it takes: $name", async (sweep) => {
-  const gpu = await openGpu({ toggles: "safe" });
+  const own = await openGpu({ toggles: "safe" });
   const rows = (await readDataFile(dataFile.pathname, "mit_states")).rows.slice(0, sweep.count);
-  const dry = await loadModel(openDry(gpu.info), "blip-mini");
+  const dry = await loadModel(openDry(own.info), "blip-mini");
   const cost = await sweepCost(dry, rows, { ...sweep.settings, kinds: [...sweep.settings.kinds] });
 
-  const model = await loadModel(gpu, "blip-mini");
-  const before = gpu.flop;
+  const model = await loadModel(own, "blip-mini");
+  const before = own.flop;
   const units = rows.map((sample) => ({ sample, mode: "image" as const }));
   let cells = 0;
   for await (const outcome of sweepUnits(model, units, { ...sweep.settings, kinds: [...sweep.settings.kinds] }))
     if ("result" in outcome) cells += outcome.result.cells;
-  expect(cost).toMatchObject({ sweeps: sweep.count, counted: sweep.count, cells, flop: gpu.flop - before });
+  expect(cost).toMatchObject({ sweeps: sweep.count, counted: sweep.count, cells, flop: own.flop - before });
   // The same ledger, but for what passes through on the way of the weights to the device.
-  expect(cost.bytes / gpu.bytes).toBeGreaterThan(0.95);
-  expect(cost.bytes / gpu.bytes).toBeLessThanOrEqual(1.05);
+  expect(cost.bytes / own.bytes).toBeGreaterThan(0.95);
+  expect(cost.bytes / own.bytes).toBeLessThanOrEqual(1.05);
   model.close();
-  gpu.close();
+  own.close();
 });
 
 /** A BLIP-VQA-base that has sizes, but no values; words and pictures are the miniature's. */

@@ -1,9 +1,8 @@
 /** A loaded BLIP: what goes in, the forward with the picture remembered, the answer. */
 import { openDry } from "../../kernels/dry.ts";
-import { stacked } from "../../kernels/gather.ts";
 import type { Gpu } from "../../kernels/gpu.ts";
-import { rowsApart } from "../../kernels/rows.ts";
-import { PART_BYTES, type Tensor } from "../../kernels/tensor.ts";
+import { stacked } from "../../kernels/rows.ts";
+import type { Tensor } from "../../kernels/tensor.ts";
 import { captured } from "../capture.ts";
 import { greedy } from "../greedy.ts";
 import type { Inputs } from "../inputs.ts";
@@ -15,10 +14,9 @@ import { wantedWeights } from "../wanted.ts";
 import type { Weights } from "../weights.ts";
 import type { BlipConfig } from "./config.ts";
 import type { KeyValue } from "./text-layer.ts";
-import { imageTokens } from "./vision.ts";
 import { answer, ask, type BlipSite, blipSites, lookAt, readOut, readSites, rememberImage, type Words } from "./vqa.ts";
 
-/** Pictures whose keys and values stay on the device; more where several inputs share a forward. */
+/** Pictures whose keys and values stay on the device; as long as inputs share forwards, two for each of them. */
 const REMEMBERED = 4;
 
 /** What each layer of the question's tower reads of a picture. */
@@ -39,18 +37,14 @@ export function blipModel(
   const recorder = gpu.recorder();
   const shapes = new Map<number, ReadonlyMap<string, readonly number[]>>();
 
-  const pixelTensor = (inputs: readonly Input[]) => {
-    const row = inputs[0]!.pixels.length;
-    const pixels = new Float32Array(inputs.length * row);
-    for (const [i, input] of inputs.entries()) pixels.set(input.pixels, i * row);
-    return gpu.upload("pixel_values", [inputs.length, 3, config.vision.imageSize, config.vision.imageSize], pixels);
-  };
+  const pixelTensor = ({ pixels }: Input) =>
+    gpu.upload("pixel_values", [1, 3, config.vision.imageSize, config.vision.imageSize], pixels);
 
   /** The pictures of inputs: a row each, or one for all. */
   function look(inputs: readonly Input[]): Seen {
     const pictures = new Map(inputs.map((input) => [input.imageKey, input]));
     const keys = [...pictures.keys()];
-    const known = seen.of(keys, (unknown) => lookAnew(unknown.map((key) => pictures.get(key)!)));
+    const known = seen.of(keys, (key) => lookAnew(pictures.get(key)!));
     if (keys.length === 1) return known[0]!;
     const which = inputs.map(({ imageKey }) => keys.indexOf(imageKey));
     const stack = (layer: number, part: 0 | 1): Tensor => {
@@ -60,14 +54,11 @@ export function blipModel(
     return known[0]!.map((_, layer): KeyValue => [stack(layer, 0), stack(layer, 1)]);
   }
 
-  /** Several pictures go through the vision tower together, where the device can lend the parts of what comes out. */
-  function lookAnew(inputs: readonly Input[]): Seen[] {
-    const hasParts = (4 * imageTokens(config.vision) * config.text.hiddenSize) % PART_BYTES === 0;
-    if (inputs.length > 1 && !hasParts) return inputs.flatMap((input) => lookAnew([input]));
+  function lookAnew(input: Input): Seen {
     const at = scope<BlipSite>(gpu, weights, untapped);
-    const made = gpu.frame(() => rememberImage(at, config, lookAt(at, config, pixelTensor(inputs)))); // [B, S, hidden]
-    const apart = made.map((keyValue) => keyValue.map((tensor) => rowsApart(gpu, gpu.keep(tensor))));
-    return inputs.map((_, i) => apart.map(([keys, values]) => [keys![i]!, values![i]!]));
+    const made = gpu.frame(() => rememberImage(at, config, lookAt(at, config, pixelTensor(input))));
+    for (const tensor of made.flat()) gpu.keep(tensor);
+    return made;
   }
 
   /** What nobody looks into is recorded, and made again without this code. */
@@ -81,7 +72,7 @@ export function blipModel(
     const looked = visionNames.find((name) => tap.watches(name));
     if (looked !== undefined && inputs.length > 1)
       throw new Error(`blip: got ${inputs.length} inputs for a forward with a tap at ${looked}, expected one`);
-    if (looked !== undefined) return ask(at, config, lookAt(at, config, pixelTensor(inputs)), words);
+    if (looked !== undefined) return ask(at, config, lookAt(at, config, pixelTensor(inputs[0]!)), words);
     const picture = look(inputs);
     const args = [words.ids, words.positions, ...picture.flat()];
     return repeated("question", args, tap, () => ask(at, config, picture, words));

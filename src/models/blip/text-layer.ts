@@ -6,7 +6,7 @@ import { rows, size, type Tensor } from "../../kernels/tensor.ts";
 import { attend } from "../attend.ts";
 import { gelu, heads, layerNorm, linear, linears, merged } from "../layers.ts";
 import { results } from "../result.ts";
-import { alike, type Scope } from "../scope.ts";
+import type { Scope } from "../scope.ts";
 import type { SiteTable } from "../sites.ts";
 import type { TextConfig } from "./config.ts";
 
@@ -140,7 +140,7 @@ function context(at: Scope<AttentionSite>, q: Tensor, k: Tensor, v: Tensor, caus
     const asked = { ...q, shape: [memories, size(q.shape) / memories / size(inner), ...inner] };
     return { ...attend(at, "self", asked, k, v, causal), shape: q.shape };
   }
-  const [keys, values] = alike(at.layout, k, v);
-  const [asking, asked] = alike(at.layout, q, keys);
-  return attend(at, "self", asking, asked, at.layout.beside(values, asked), causal);
+  const most = [q, k, v].reduce((a, b) => (rows(b) > rows(a) ? b : a));
+  const [asking, keys, values] = [q, k, v].map((x) => at.layout.beside(x, most)) as [Tensor, Tensor, Tensor];
+  return attend(at, "self", asking, keys, values, causal);
 }

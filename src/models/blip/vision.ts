@@ -79,10 +79,6 @@ export function visionSites(path: string, { numHiddenLayers }: VisionConfig): Si
   return alsoCalled(sites, `${path}.encoder.layers.${numHiddenLayers - 1}`, `${path}.encoder`);
 }
 
-/** The class token and the patches. */
-export const imageTokens = ({ imageSize, patchSize }: Pick<VisionConfig, "imageSize" | "patchSize">): number =>
-  (imageSize / patchSize) ** 2 + 1;
-
 /** pixels [B, 3, side, side] to [B, T, hidden]. */
 export function visionTower(at: Scope<VisionSite>, config: VisionConfig, pixels: Tensor): Tensor {
   const { gpu } = at;
@@ -97,7 +93,7 @@ function embeddings(at: Scope<VisionSite>, { hiddenSize, imageSize, patchSize }:
   const cut = patches(at.gpu, "patches", pixels, patchSize); // [B, T-1, 3·P·P]
   const patch = linear(at, "embeddings.patch_embedding", cut, hiddenSize); // [B, T-1, hidden]
   const seen = at.site("embeddings.patch_embedding", patch);
-  const tokens = imageTokens({ imageSize, patchSize });
+  const tokens = (imageSize / patchSize) ** 2 + 1;
   const classVector = at.weights.vector(`${at.path}.embeddings.class_embedding`, [1, 1, hiddenSize]);
   const position = at.weights.vector(`${at.path}.embeddings.position_embedding`, [1, tokens, hiddenSize]);
   return at.site("embeddings", visionEmbeddings(at.gpu, "embeddings", seen, classVector, position)); // [B, T, hidden]

@@ -51,7 +51,7 @@ export function blipSites({ vision, text }: BlipConfig): Site[] {
   ];
 }
 
-/** pixels [1, 3, side, side] to the image's states [B, tokens, hidden]. */
+/** pixels [B, 3, side, side] to the image's states [B, tokens, hidden]. */
 export function lookAt(at: Scope<BlipSite>, config: BlipConfig, pixels: Tensor): Tensor {
   return visionTower(at.in("vision_model"), config.vision, at.site("pixel_values", pixels));
 }

@@ -41,7 +41,7 @@ export function llavaModel(
   function look(input: Input): Tensor {
     const at = scope<LlavaSite>(gpu, weights, untapped);
     const make = () => gpu.keep(gpu.frame(() => lookAt(at, config, pixelTensor(input))));
-    return seen.of([input.imageKey], () => [make()])[0]!;
+    return seen.of([input.imageKey], make)[0]!;
   }
 
   const tensors = ({ ids }: Input, first: number) =>
