@@ -15,7 +15,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 /** More samples than share a batch, of few cells each. */
 function sweep(out: string, start?: Start): Promise<Outcome> {
-  const data = ["--task", "mit_states", "--data", "data/miniature/samples.csv", "--samples", "20"];
+  const data = ["--task", "mit_states", "--data", "data/miniature/samples.csv", "--samples", "9"];
   return notice(["sweep", "blip-mini", ...data, "--mode", "image", "--kind", "embed", "--out", out], start);
 }
 
@@ -85,7 +85,7 @@ test("Ctrl-C ends a sweep with 130 within seconds, and the same command goes on"
   let asked = 0;
   const { code, stdout, stderr } = await sweep(folder, {
     watch(child, said) {
-      if (asked > 0 || !/\d of 20 sweeps/.test(said)) return;
+      if (asked > 0 || !/\d of 9 sweeps/.test(said)) return;
       asked = performance.now();
       child.kill("SIGINT");
     },
