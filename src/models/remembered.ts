@@ -21,7 +21,7 @@ export function remembered<T>(least: number, release: (value: T) => void): Remem
         known.delete(key); // so that it stands last
         known.set(key, value);
       }
-      while (known.size + unknown.length > limit) forget(known.keys().next().value!);
+      while (unknown.length > 0 && known.size + unknown.length > limit) forget(known.keys().next().value!);
       for (const key of unknown) known.set(key, make(key));
       return keys.map((key) => known.get(key)!);
     },
