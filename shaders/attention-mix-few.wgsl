@@ -10,9 +10,11 @@
 
 override WG: u32 = 64;
 
+const K_BLOCK = 16u;
+
 fn block_of(weights: u32, row: u32, head: u32, column: u32, s: u32) -> vec4f {
   var sum = vec4f();
-  for (var i = s; i < min(s + 16u, params.sources); i++) {
+  for (var i = s; i < min(s + K_BLOCK, params.sources); i++) {
     sum = fma(vec4f(probs[weights + i]), columns(row, head, i, column), sum);
   }
   return sum;
@@ -30,6 +32,6 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let weights = start(row_of(batch, params.p_rows) * params.tokens, query, head);
   let row = row_of(batch, params.v_rows);
   var total = vec4f();
-  for (var s = 0u; s < params.sources; s += 16u) { total += block_of(weights, row, head, column, s); }
+  for (var s = 0u; s < params.sources; s += K_BLOCK) { total += block_of(weights, row, head, column, s); }
   store(batch, query, head, column, total);
 }

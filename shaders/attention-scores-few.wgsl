@@ -11,10 +11,12 @@
 
 override WG: u32 = 64;
 
-// A block of elements from d on, whose fourths of a vector are whole even where the block is not (dim is a multiple of 8).
+const K_BLOCK = 16u;
+
+// A block of elements from d on. As dim is a multiple of 8, no four of them cross the head's end.
 fn block_of(query: u32, key: u32, d: u32) -> f32 {
   var sum = 0.0;
-  for (var e = d; e < min(d + 16u, params.dim); e += 4u) {
+  for (var e = d; e < min(d + K_BLOCK, params.dim); e += 4u) {
     let near = k[(key + e) / 4u];
     sum = fma(q[query + e], near.x, sum);
     sum = fma(q[query + e + 1u], near.y, sum);
@@ -35,7 +37,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let asking = start(row_of(batch, params.q_rows) * params.tokens, query, head);
   let key = memory_of(row_of(batch, params.k_rows), source, params.first_head + head);
   var total = 0.0;
-  for (var d = 0u; d < params.dim; d += 16u) { total += block_of(asking, key, d); }
+  for (var d = 0u; d < params.dim; d += K_BLOCK) { total += block_of(asking, key, d); }
   let p = place(batch, query, head);
   let hidden = params.causal != 0u && source + params.tokens > p.token + params.sources;
   y[p.at + source] = select(total * params.scale, params.minus_infinity, hidden);

@@ -178,10 +178,9 @@ export class Arena {
   }
 
   close(): void {
-    for (const loan of [...this.#free.values()].flat()) loan.buffer?.destroy();
+    this.#destroyIdle();
     for (const memory of this.#lent) memory.buffer?.destroy();
     for (const memory of this.#textures) memory.texture?.destroy();
-    for (const buffer of [...this.#landings.values()].flat()) buffer.destroy();
     this.bytes = 0;
   }
 
@@ -198,8 +197,7 @@ export class Arena {
   }
 
   /** What is lent to nobody, of sizes that are perhaps not asked for again. */
-  #destroyFree(): void {
-    this.#forget();
+  #destroyIdle(): void {
     for (const loan of [...this.#free.values()].flat()) {
       loan.buffer?.destroy();
       this.#gone.add(loan);
@@ -215,7 +213,10 @@ export class Arena {
 
   #account(label: string, bytes: number): void {
     const { memoryBytes } = this.#limits;
-    if (this.bytes + bytes > memoryBytes) this.#destroyFree();
+    if (this.bytes + bytes > memoryBytes) {
+      this.#forget();
+      this.#destroyIdle();
+    }
     if (this.bytes + bytes > memoryBytes) {
       throw new MemoryError(
         `${label} needs ${mebibytes(bytes)}, but ${mebibytes(this.bytes)} of the ${mebibytes(memoryBytes)} that this run may use are taken; ` +

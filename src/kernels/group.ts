@@ -24,7 +24,7 @@ export const tileSize = (form: "strips" | "tall" | "tile"): TileSize =>
     tile: { rows: 16, columns: 32 },
   })[form];
 
-/** Inputs of a block, whose sum is one term of the total: K_BLOCK of shaders/lib/tile.wgsl, strip.wgsl, panel.wgsl. */
+/** Inputs of a block, whose sum is one term of the total: K_BLOCK of shaders/lib/tile.wgsl, strip.wgsl, panel.wgsl, and of `few`. */
 export const K_BLOCK = 16;
 
 /**

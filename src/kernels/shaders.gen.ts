@@ -66,9 +66,11 @@ export const attentionMixFew: Shader<"probs" | "v" | "z", { WG?: number; SG: num
 
 override WG: u32 = 64;
 
+const K_BLOCK = 16u;
+
 fn block_of(weights: u32, row: u32, head: u32, column: u32, s: u32) -> vec4f {
   var sum = vec4f();
-  for (var i = s; i < min(s + 16u, params.sources); i++) {
+  for (var i = s; i < min(s + K_BLOCK, params.sources); i++) {
     sum = fma(vec4f(probs[weights + i]), columns(row, head, i, column), sum);
   }
   return sum;
@@ -86,7 +88,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let weights = start(row_of(batch, params.p_rows) * params.tokens, query, head);
   let row = row_of(batch, params.v_rows);
   var total = vec4f();
-  for (var s = 0u; s < params.sources; s += 16u) { total += block_of(weights, row, head, column, s); }
+  for (var s = 0u; s < params.sources; s += K_BLOCK) { total += block_of(weights, row, head, column, s); }
   store(batch, query, head, column, total);
 }
 
@@ -1136,10 +1138,12 @@ export const attentionScoresFew: Shader<"q" | "k" | "y", { WG?: number; SG: numb
 
 override WG: u32 = 64;
 
-// A block of elements from d on, whose fourths of a vector are whole even where the block is not (dim is a multiple of 8).
+const K_BLOCK = 16u;
+
+// A block of elements from d on. As dim is a multiple of 8, no four of them cross the head's end.
 fn block_of(query: u32, key: u32, d: u32) -> f32 {
   var sum = 0.0;
-  for (var e = d; e < min(d + 16u, params.dim); e += 4u) {
+  for (var e = d; e < min(d + K_BLOCK, params.dim); e += 4u) {
     let near = k[(key + e) / 4u];
     sum = fma(q[query + e], near.x, sum);
     sum = fma(q[query + e + 1u], near.y, sum);
@@ -1160,7 +1164,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let asking = start(row_of(batch, params.q_rows) * params.tokens, query, head);
   let key = memory_of(row_of(batch, params.k_rows), source, params.first_head + head);
   var total = 0.0;
-  for (var d = 0u; d < params.dim; d += 16u) { total += block_of(asking, key, d); }
+  for (var d = 0u; d < params.dim; d += K_BLOCK) { total += block_of(asking, key, d); }
   let p = place(batch, query, head);
   let hidden = params.causal != 0u && source + params.tokens > p.token + params.sources;
   y[p.at + source] = select(total * params.scale, params.minus_infinity, hidden);

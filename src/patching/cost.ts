@@ -49,7 +49,7 @@ export async function sweepCost(
     if ("failed" in outcome) failed ??= outcome.failed.message;
     else swept.push(outcome);
   }
-  const { flop, bytes } = { flop: gpu.flop - before, bytes: gpu.bytes };
+  const [flop, bytes] = [gpu.flop - before, gpu.bytes]; // the ideal takes forwards too
   const idealOf = idealFlop(model);
   const sum = (amount: (one: Swept) => number) => swept.reduce((total, one) => total + amount(one), 0);
   const sweeps = samples.length * settings.modes.length;

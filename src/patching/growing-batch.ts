@@ -40,8 +40,9 @@ export function growingBatch(gpu: Gpu, inputs: number): GrowingBatch {
 
   /** Vectors of x by their numbers within an input, `ids` for each of them. */
   const chosen = (label: string, x: Tensor, ids: readonly number[], shape: readonly [number, number]): Tensor => {
-    const own = x.shape[0]! === 1 ? 0 : (x.shape[0]! * x.shape[1]!) / inputs;
-    const all = Array.from({ length: inputs }, (_, input) => ids.map((id) => input * own + id)).flat();
+    const width = size(x.shape.slice(2));
+    const first = Array.from({ length: inputs }, (_, input) => startOf(x, input, inputs) / width);
+    const all = first.flatMap((own) => ids.map((id) => own + id));
     return vectors(gpu, label, x, all, shape);
   };
 

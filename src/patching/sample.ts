@@ -51,16 +51,6 @@ export interface LaidOut extends Patched {
   readonly options: SampleOptions;
 }
 
-export async function sweepSample(
-  model: Model,
-  pair: SamplePair,
-  kinds: readonly Kind[],
-  options: SampleOptions,
-): Promise<SampleResult> {
-  const [result] = await sweepSamples(model, [layOut(model, pair, kinds, options)]);
-  return result!;
-}
-
 /** @throws UserError for positions that mean no token of a site */
 export function layOut(model: Model, pair: SamplePair, kinds: readonly Kind[], options: SampleOptions): LaidOut {
   const cells: Cell[] = [];

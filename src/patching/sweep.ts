@@ -111,13 +111,13 @@ export async function sweepPairs(
       options.onProgress?.(done);
     }
     const others = await sources.otherRows();
-    const results = swept.map(({ rows, changed }, one): SweepResult => {
+    for (const [one, { rows }] of swept.entries())
+      await checkFinite(model, patched, one, [unpatched[one]!, others[one]!, ...rows], options);
+    return swept.map(({ rows, changed }, one): SweepResult => {
       const [base, other] = [unpatched[one]!, others[one]!];
       const [clean, corrupt] = pair.direction === "denoising" ? [other, base] : [base, other];
       return { clean, corrupt, cells: rows, changed };
     });
-    await checkFinite(model, patched, results, options);
-    return results;
   } finally {
     sources.release();
   }
@@ -160,26 +160,26 @@ export async function singleCell(model: Model, pair: Pair, cell: Cell, options: 
   }
 }
 
-/** Where the values of one of several pairs first break is seen when it is swept alone. */
+/**
+ * The base run's row, the other's and those of the cells of one pair. Where the values of one of several first break is seen
+ * when it is swept alone.
+ */
 async function checkFinite(
   model: Model,
   patched: readonly Patched[],
-  results: readonly SweepResult[],
+  one: number,
+  rows: readonly LogitRow[],
   options: SweepOptions,
 ): Promise<void> {
-  for (const [i, { pair, cells }] of patched.entries()) {
-    const { clean, corrupt, cells: rows } = results[i]!;
-    const [base, other] = pair.direction === "denoising" ? [corrupt, clean] : [clean, corrupt];
-    const all = [base, other, ...rows];
-    const broken = all.findIndex(({ notFinite }) => notFinite > 0);
-    if (broken === -1) continue;
-    const run = broken === 0 ? "the base run" : broken === 1 ? "the other run" : `cell ${broken - 2}`;
-    const count = `${all[broken]!.notFinite} logits are NaN or infinite`;
-    if (patched.length > 1)
-      throw new UserError(`pair ${i} of a batch, ${run}: ${count}; sweep it alone to see where they come from`);
-    const site = await brokenSite(model, pair, broken === 1 ? pair.other : pair.base, cells[broken - 2], options);
-    throw new UserError(`${run}: ${count}; the first such values are at ${site}`);
-  }
+  const broken = rows.findIndex(({ notFinite }) => notFinite > 0);
+  if (broken === -1) return;
+  const { pair, cells } = patched[one]!;
+  const run = broken === 0 ? "the base run" : broken === 1 ? "the other run" : `cell ${broken - 2}`;
+  const count = `${rows[broken]!.notFinite} logits are NaN or infinite`;
+  if (patched.length > 1)
+    throw new UserError(`pair ${one} of a batch, ${run}: ${count}; sweep it alone to see where they come from`);
+  const site = await brokenSite(model, pair, broken === 1 ? pair.other : pair.base, cells[broken - 2], options);
+  throw new UserError(`${run}: ${count}; the first such values are at ${site}`);
 }
 
 async function brokenSite(

@@ -16,8 +16,8 @@ import type { LensRun, SampleRecord } from "../../src/patching/record.ts";
 import { lensDetails, lensSection } from "../../src/patching/report/lens.ts";
 import { lensTally } from "../../src/patching/report/lens-tally.ts";
 import type { Reported } from "../../src/patching/report/reported.ts";
-import { sweepSample } from "../../src/patching/sample.ts";
 import { anyGpu as gpu } from "../kernels/device.ts";
+import { sweepSample } from "./sweep-sample.ts";
 import { dataFile, records } from "./synthetic.ts";
 
 const [row] = (await readDataFile(dataFile.pathname, "mit_states")).rows as [DataRow];

@@ -8,9 +8,9 @@ import { loadModel } from "../../src/models/load.ts";
 import type { Model } from "../../src/models/model.ts";
 import { type Defects, originalPlaces } from "../../src/patching/defects.ts";
 import { type Kind, resolveKind } from "../../src/patching/kinds.ts";
-import { sweepSample } from "../../src/patching/sample.ts";
 import { fixtures } from "../models/fixtures.ts";
 import { expectOriginal, originalCases, pairOf, sampleOf } from "./original.ts";
+import { sweepSample } from "./sweep-sample.ts";
 
 const upstream: Defects = { D6: "upstream", D7: "upstream", D8: "upstream", D24: "upstream" };
 /** The corrected tables copy by index, and look at the original's ids. */

@@ -8,9 +8,9 @@ import { loadModel } from "../../src/models/load.ts";
 import type { Model } from "../../src/models/model.ts";
 import { type Kind, resolveKind } from "../../src/patching/kinds.ts";
 import type { Mode } from "../../src/patching/record.ts";
-import { sweepSample } from "../../src/patching/sample.ts";
 import { fixtures } from "../models/fixtures.ts";
 import { expectOriginal, originalCases, pairOf } from "./original.ts";
+import { sweepSample } from "./sweep-sample.ts";
 
 const upstream = { D4: "upstream", D8: "upstream" } as const;
 let gpu: Gpu;

@@ -6,10 +6,11 @@ import { openGpu } from "#gpu";
 import type { Gpu, Tier } from "../../src/kernels/gpu.ts";
 import { loadModel } from "../../src/models/load.ts";
 import type { Model } from "../../src/models/model.ts";
-import { type Cell, copySpans, extent } from "../../src/patching/cell.ts";
+import type { Cell } from "../../src/patching/cell.ts";
 import { resolveKind } from "../../src/patching/kinds.ts";
 import { type Pair, singleCell, sweepPair } from "../../src/patching/sweep.ts";
 import { pictures } from "../models/fixtures.ts";
+import { copyCell } from "./copy-cell.ts";
 
 /** Few by default, for speed; 20 in `npm run test:long`. */
 const PROCESSES = process.env.NOTICE_LONG ? 20 : 4;
@@ -32,18 +33,8 @@ describe.each<{ tier: Tier }>([{ tier: "D" }, { tier: "B" }])("a sweep on tier $
   });
 
   /** One cell at a token (and head) of each site that a pattern means. */
-  function cellsOf(pattern: string, token: number | null, head: number | null): Cell[] {
-    return resolveKind(model, pattern).sites.map(({ name, axes }) => {
-      const shape = model.shapes(pair.base.ids.length).get(name)!.slice(1);
-      const { tokens, heads } = extent(axes, shape);
-      const place = {
-        toToken: token === null ? null : token % tokens,
-        head: head === null || heads === 0 ? null : head,
-      };
-      const spans = copySpans({ site: name, axes, to: shape, from: shape, fromToken: place.toToken, ...place });
-      return [{ site: name, source: "other", kind: "copy", factor: 0, spans }];
-    });
-  }
+  const cellsOf = (pattern: string, token: number | null, head: number | null): Cell[] =>
+    resolveKind(model, pattern).sites.map((site) => copyCell(model, pair.base, site, token, head));
 
   test.runIf(tier === "D" || process.env.NOTICE_LONG)(
     "cells of every kind have the same bits in one batch, in chunks of any size, and alone",

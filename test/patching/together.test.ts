@@ -9,10 +9,11 @@ import { loadModel } from "../../src/models/load.ts";
 import type { Input, Model } from "../../src/models/model.ts";
 import { untapped } from "../../src/models/scope.ts";
 import { matchSites, type Site } from "../../src/models/sites.ts";
-import { type Cell, copySpans, extent } from "../../src/patching/cell.ts";
+import type { Cell } from "../../src/patching/cell.ts";
 import { type Pair, sweepPair, sweepPairs } from "../../src/patching/sweep.ts";
 import { type Outcome, sweepUnits, type UnitSettings } from "../../src/patching/units.ts";
 import { pictures } from "../models/fixtures.ts";
+import { copyCell } from "./copy-cell.ts";
 import { dataFile } from "./synthetic.ts";
 
 describe.each(process.env.NOTICE_LONG ? (["D", "B"] as const) : (["D"] as const))(
@@ -34,17 +35,9 @@ describe.each(process.env.NOTICE_LONG ? (["D", "B"] as const) : (["D"] as const)
       { base: turned, other: red, answers: [76, 96], direction: "denoising" },
     ];
 
-    /** Two cells at each site: a token (and head), and another one or all. */
+    /** Two cells at each site: a token (and head), and all. */
     const cellsAt = (sites: readonly Site[]): Cell[] =>
-      sites.flatMap(({ name, axes }) => {
-        const shape = model.shapes(blue.ids.length).get(name)!.slice(1);
-        const { tokens, heads } = extent(axes, shape);
-        return [3 % tokens, null].map((toToken): Cell => {
-          const place = { toToken, fromToken: toToken, head: heads === 0 || toToken === null ? null : 1 };
-          const spans = copySpans({ site: name, axes, to: shape, from: shape, ...place });
-          return [{ site: name, source: "other", kind: "copy", factor: 0, spans }];
-        });
-      });
+      sites.flatMap((site) => [copyCell(model, blue, site, 3, 1), copyCell(model, blue, site, null, null)]);
 
     async function expectAlike(cells: readonly Cell[], some = pairs): Promise<void> {
       const together = await sweepPairs(
