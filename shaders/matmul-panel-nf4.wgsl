@@ -16,10 +16,11 @@ fn level(code: u32) -> f32 { return table[code]; }
 
 fn weights_in(place: vec2u, k: u32) -> Weights {
   let scale = scales(place, k);
-  let near = code_texel(place, k);
-  let far = code_texel(place, k + 8u);
-  return Weights(
-    four(near, place, k, scale), four(near >> vec4u(16u), place, k + 4u, scale),
-    four(far, place, k + 8u, scale), four(far >> vec4u(16u), place, k + 12u, scale),
-  );
+  var w = Weights();
+  for (var left = 4u; left > 0u; left--) {
+    let at = k + 4u * (left - 1u);
+    let codes = code_texel(place, at) >> vec4u((4u * at) & 16u);
+    w = Weights(four(codes, place, at, scale), w.p, w.q, w.r);
+  }
+  return w;
 }

@@ -12,7 +12,7 @@
 // and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
-override SETS: u32; // 1, 2 or 4
+override SETS: u32; // 2 or 4
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -31,7 +31,7 @@ fn panel_columns() -> u32 { return 4u * SETS * SG; }
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
   w.a = weights_at(at, 0u, k);
-  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  w.b = weights_at(at, 1u, k);
   if (SETS > 2u) {
     w.c = weights_at(at, 2u, k);
     w.d = weights_at(at, 3u, k);
@@ -45,7 +45,7 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
   for (var i = 0u; i < rows; i++) {
     let total = totals[i];
     store_at(at, 0u, i, total.a);
-    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    store_at(at, 1u, i, total.b);
     if (SETS > 2u) {
       store_at(at, 2u, i, total.c);
       store_at(at, 3u, i, total.d);
@@ -101,7 +101,7 @@ fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
 fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
   (*t).a = fma(a, vec4f(value), (*t).a);
-  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  (*t).b = fma(b, vec4f(value), (*t).b);
   if (SETS > 2u) {
     (*t).c = fma(c, vec4f(value), (*t).c);
     (*t).d = fma(d, vec4f(value), (*t).d);

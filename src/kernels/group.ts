@@ -32,7 +32,7 @@ export const K_BLOCK = 16;
  * read a block at a time.
  */
 export function panelFor(BLOCKS: 1 | 4, columns: number) {
-  const SETS = columns <= 16 ? 1 : columns <= 32 ? 2 : 4;
+  const SETS = columns <= 32 ? 2 : 4;
   return { overrides: { BLOCKS, SETS }, tile: { rows: 64, columns: 16 * SETS } };
 }
 

@@ -140,17 +140,19 @@ function form(gpu: Gpu, weight: Matrix, name: FormName): Form {
   return made(matmulShader, { TALL: tile.rows / 64, WIDE: tile.columns / 64, ...overrides }, tile);
 }
 
-/** Tier D. RAGGED: the last inputs do not fill what a kernel takes at a time, or rows of NF4 begin within blocks. */
+/**
+ * Tier D. RAGGED: the last inputs do not fill the block that a kernel takes at a time, or rows of NF4 begin within blocks.
+ * Large panels take four blocks, and only where these fill a row.
+ */
 function softwareForm(gpu: Gpu, weight: Matrix, name: SoftwareForm): Form {
   const { format, inputs, outputs } = weight;
-  const large = isLarge(weight);
-  const taken = isNf4(format) ? NF4_BLOCK : name === "panel" && large ? 4 * K_BLOCK : K_BLOCK;
-  const RAGGED = inputs % taken !== 0;
+  const large = isLarge(weight) && inputs % (4 * K_BLOCK) === 0;
+  const RAGGED = inputs % (isNf4(format) ? NF4_BLOCK : K_BLOCK) !== 0;
   const overrides = { SG: gpu.info.subgroupSize, RAGGED };
   const half = { ...overrides, ...halfOverride(gpu) };
   const nf4 = { ...half, HALF: format === "nf4-half" };
   if (name === "panel" && isNf4(format)) {
-    const panel = panelFor(1, large && !RAGGED ? outputs : Math.min(32, outputs)); // NF4 takes seconds to compile
+    const panel = panelFor(1, large ? outputs : Math.min(32, outputs)); // NF4 takes long to compile
     return made(matmulPanelNf4, { ...nf4, ...panel.overrides }, panel.tile);
   }
   if (name === "panel") {

@@ -232,7 +232,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
-override SETS: u32; // 1, 2 or 4
+override SETS: u32; // 2 or 4
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -251,7 +251,7 @@ fn panel_columns() -> u32 { return 4u * SETS * SG; }
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
   w.a = weights_at(at, 0u, k);
-  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  w.b = weights_at(at, 1u, k);
   if (SETS > 2u) {
     w.c = weights_at(at, 2u, k);
     w.d = weights_at(at, 3u, k);
@@ -265,7 +265,7 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
   for (var i = 0u; i < rows; i++) {
     let total = totals[i];
     store_at(at, 0u, i, total.a);
-    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    store_at(at, 1u, i, total.b);
     if (SETS > 2u) {
       store_at(at, 2u, i, total.c);
       store_at(at, 3u, i, total.d);
@@ -321,7 +321,7 @@ fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
 fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
   (*t).a = fma(a, vec4f(value), (*t).a);
-  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  (*t).b = fma(b, vec4f(value), (*t).b);
   if (SETS > 2u) {
     (*t).c = fma(c, vec4f(value), (*t).c);
     (*t).d = fma(d, vec4f(value), (*t).d);
@@ -1340,7 +1340,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
-override SETS: u32; // 1, 2 or 4
+override SETS: u32; // 2 or 4
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -1359,7 +1359,7 @@ fn panel_columns() -> u32 { return 4u * SETS * SG; }
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
   w.a = weights_at(at, 0u, k);
-  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  w.b = weights_at(at, 1u, k);
   if (SETS > 2u) {
     w.c = weights_at(at, 2u, k);
     w.d = weights_at(at, 3u, k);
@@ -1373,7 +1373,7 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
   for (var i = 0u; i < rows; i++) {
     let total = totals[i];
     store_at(at, 0u, i, total.a);
-    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    store_at(at, 1u, i, total.b);
     if (SETS > 2u) {
       store_at(at, 2u, i, total.c);
       store_at(at, 3u, i, total.d);
@@ -1429,7 +1429,7 @@ fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
 fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
   (*t).a = fma(a, vec4f(value), (*t).a);
-  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  (*t).b = fma(b, vec4f(value), (*t).b);
   if (SETS > 2u) {
     (*t).c = fma(c, vec4f(value), (*t).c);
     (*t).d = fma(d, vec4f(value), (*t).d);
@@ -4036,7 +4036,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
-override SETS: u32; // 1, 2 or 4
+override SETS: u32; // 2 or 4
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -4055,7 +4055,7 @@ fn panel_columns() -> u32 { return 4u * SETS * SG; }
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
   w.a = weights_at(at, 0u, k);
-  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  w.b = weights_at(at, 1u, k);
   if (SETS > 2u) {
     w.c = weights_at(at, 2u, k);
     w.d = weights_at(at, 3u, k);
@@ -4069,7 +4069,7 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
   for (var i = 0u; i < rows; i++) {
     let total = totals[i];
     store_at(at, 0u, i, total.a);
-    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    store_at(at, 1u, i, total.b);
     if (SETS > 2u) {
       store_at(at, 2u, i, total.c);
       store_at(at, 3u, i, total.d);
@@ -4125,7 +4125,7 @@ fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
 fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
   (*t).a = fma(a, vec4f(value), (*t).a);
-  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  (*t).b = fma(b, vec4f(value), (*t).b);
   if (SETS > 2u) {
     (*t).c = fma(c, vec4f(value), (*t).c);
     (*t).d = fma(d, vec4f(value), (*t).d);
@@ -4280,12 +4280,13 @@ fn level(code: u32) -> f32 { return table[code]; }
 
 fn weights_in(place: vec2u, k: u32) -> Weights {
   let scale = scales(place, k);
-  let near = code_texel(place, k);
-  let far = code_texel(place, k + 8u);
-  return Weights(
-    four(near, place, k, scale), four(near >> vec4u(16u), place, k + 4u, scale),
-    four(far, place, k + 8u, scale), four(far >> vec4u(16u), place, k + 12u, scale),
-  );
+  var w = Weights();
+  for (var left = 4u; left > 0u; left--) {
+    let at = k + 4u * (left - 1u);
+    let codes = code_texel(place, at) >> vec4u((4u * at) & 16u);
+    w = Weights(four(codes, place, at, scale), w.p, w.q, w.r);
+  }
+  return w;
 }
 
 // The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
@@ -4341,7 +4342,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
-override SETS: u32; // 1, 2 or 4
+override SETS: u32; // 2 or 4
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -4360,7 +4361,7 @@ fn panel_columns() -> u32 { return 4u * SETS * SG; }
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
   w.a = weights_at(at, 0u, k);
-  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  w.b = weights_at(at, 1u, k);
   if (SETS > 2u) {
     w.c = weights_at(at, 2u, k);
     w.d = weights_at(at, 3u, k);
@@ -4374,7 +4375,7 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
   for (var i = 0u; i < rows; i++) {
     let total = totals[i];
     store_at(at, 0u, i, total.a);
-    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    store_at(at, 1u, i, total.b);
     if (SETS > 2u) {
       store_at(at, 2u, i, total.c);
       store_at(at, 3u, i, total.d);
@@ -4430,7 +4431,7 @@ fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
 fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
   (*t).a = fma(a, vec4f(value), (*t).a);
-  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  (*t).b = fma(b, vec4f(value), (*t).b);
   if (SETS > 2u) {
     (*t).c = fma(c, vec4f(value), (*t).c);
     (*t).d = fma(d, vec4f(value), (*t).d);
@@ -4666,7 +4667,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
-override SETS: u32; // 1, 2 or 4
+override SETS: u32; // 2 or 4
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -4685,7 +4686,7 @@ fn panel_columns() -> u32 { return 4u * SETS * SG; }
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
   w.a = weights_at(at, 0u, k);
-  if (SETS > 1u) { w.b = weights_at(at, 1u, k); }
+  w.b = weights_at(at, 1u, k);
   if (SETS > 2u) {
     w.c = weights_at(at, 2u, k);
     w.d = weights_at(at, 3u, k);
@@ -4699,7 +4700,7 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
   for (var i = 0u; i < rows; i++) {
     let total = totals[i];
     store_at(at, 0u, i, total.a);
-    if (SETS > 1u) { store_at(at, 1u, i, total.b); }
+    store_at(at, 1u, i, total.b);
     if (SETS > 2u) {
       store_at(at, 2u, i, total.c);
       store_at(at, 3u, i, total.d);
@@ -4755,7 +4756,7 @@ fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
 fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d: vec4f) {
   (*t).a = fma(a, vec4f(value), (*t).a);
-  if (SETS > 1u) { (*t).b = fma(b, vec4f(value), (*t).b); }
+  (*t).b = fma(b, vec4f(value), (*t).b);
   if (SETS > 2u) {
     (*t).c = fma(c, vec4f(value), (*t).c);
     (*t).d = fma(d, vec4f(value), (*t).d);

@@ -126,8 +126,8 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
       [13, 20, 241],
       [12, 3084, 36],
       [3, 1000, 270],
-      [145, 128, 512],
-      [60, 768, 768],
+      [77, 128, 264],
+      [60, 768, 352],
     ] as const)("%i vectors of %i inputs, %i outputs", async ([vectors, inputs, outputs]) => {
       const x = noise(vectors * inputs);
       const weight = randomWeight(outputs, inputs, format);
