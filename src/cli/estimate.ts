@@ -1,6 +1,7 @@
 /** What a sweep will cost, for people: printed before it runs, and alone by --dry-run. */
 import { mebibytes } from "../kernels/arena.ts";
 import type { Gpu } from "../kernels/gpu.ts";
+import type { Matrix } from "../kernels/matrix.ts";
 import { matmulSpeed } from "../kernels/speed.ts";
 import type { SweepCost } from "../patching/cost.ts";
 
@@ -8,15 +9,15 @@ export interface Estimate extends SweepCost {
   /** Bytes that the device may hold. */
   readonly memoryBytes: number;
   readonly fits: boolean;
-  /** If everything ran as fast as this adapter's matrix product. */
+  /** If everything ran as fast as matrix products of the model's shape. */
   readonly seconds: number;
-  /** Multiply-adds a second of that product, 2 each. */
+  /** Multiply-adds a second of those, 2 each. */
   readonly speed: number;
 }
 
-export async function estimate(gpu: Gpu, cost: SweepCost): Promise<Estimate> {
+export async function estimate(gpu: Gpu, cost: SweepCost, matrices: readonly Matrix[]): Promise<Estimate> {
   const { memoryBytes } = gpu.info;
-  const speed = await matmulSpeed(gpu);
+  const speed = await matmulSpeed(gpu, matrices);
   return { ...cost, memoryBytes, fits: cost.bytes <= memoryBytes, speed, seconds: cost.flop / speed };
 }
 
@@ -29,7 +30,7 @@ export function estimateLines(found: Estimate): string[] {
     `cells       ${cells.toLocaleString("en")} in ${sweeps.toLocaleString("en")} sweeps${from}`,
     `arithmetic  ${flops(flop)}, ${(flop / ideal).toFixed(2)} times the least that is exact`,
     `memory      ${mebibytes(bytes)} on the device (${mebibytes(weightBytes)} of weights), ${fits ? "" : "MORE THAN "}${mebibytes(memoryBytes)} may be used`,
-    `time        about ${duration(seconds)} at ${flops(speed)}/s, what this adapter's matrix product does`,
+    `time        about ${duration(seconds)} at ${flops(speed)}/s, what matrix products of the model's shape do here`,
     ...failures,
     ...(fits
       ? []

@@ -1,7 +1,8 @@
 import { type Task, tasks } from "../data/sample.ts";
 import { checkPictures, type DataFile, type DataRow, readDataFile } from "../data/samples.ts";
 import { openDry } from "../kernels/dry.ts";
-import type { Gpu } from "../kernels/gpu.ts";
+import type { Gpu, Program } from "../kernels/gpu.ts";
+import type { Matrix } from "../kernels/matrix.ts";
 import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
 import { type CostSettings, type SweepCost, sweepCost } from "../patching/cost.ts";
@@ -63,8 +64,9 @@ export const command: Command = {
     const rows = chooseRows(args, data);
     checkPictures(data, rows);
     const work = async (gpu: Gpu) => {
-      const { choice, cost } = await dryRun(gpu, name, args, { data, rows, task }, signal);
-      const found = await estimate(gpu, cost);
+      const { choice, cost, matrices, programs } = await dryRun(gpu, name, args, { data, rows, task }, signal);
+      if (!args.flag("dry-run")) await gpu.compile(programs);
+      const found = await estimate(gpu, cost, matrices);
       const lines = [adapterLine(gpu, quantize), ...estimateLines(found)];
       if (args.flag("dry-run")) {
         console.log(args.flag("json") ? JSON.stringify(found) : lines.join("\n"));
@@ -97,6 +99,14 @@ export const command: Command = {
   },
 };
 
+interface DryRun {
+  readonly choice: SweepChoice;
+  readonly cost: SweepCost;
+  readonly matrices: readonly Matrix[];
+  /** What it will run on the device. */
+  readonly programs: Iterable<Program>;
+}
+
 /** What the options choose, and what it costs, from the model's configuration and the sizes of its weights alone. */
 async function dryRun(
   gpu: Gpu,
@@ -104,14 +114,15 @@ async function dryRun(
   args: Arguments,
   { data, rows, task }: { data: DataFile; rows: readonly DataRow[]; task: Task },
   signal: AbortSignal,
-): Promise<{ choice: SweepChoice; cost: SweepCost }> {
+): Promise<DryRun> {
   const dry = openDry(gpu.info);
   const count = async (model: Model) => {
     const choice = chooseSweep(model, args, data, rows, task);
     if (wholeNumber(args, "overlays")) checkOverlays(model, choice);
     const defects = sweepDefects(model, choice.compat, choice.except) as CostSettings["defects"];
     const settings = { ...choice, defects, min_denominator: MIN_DENOMINATOR };
-    return { choice, cost: await sweepCost(model, inShard(rows, choice.shard ?? null), settings) };
+    const cost = await sweepCost(model, inShard(rows, choice.shard ?? null), settings);
+    return { choice, cost, matrices: model.matrices, programs: dry.programs.values() };
   };
   return loaded(dry, name, signal, count, quantizeFrom(args));
 }

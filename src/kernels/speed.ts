@@ -1,23 +1,47 @@
 /** How fast this adapter multiplies, for estimates of time. */
 import type { Gpu } from "./gpu.ts";
-import { matmul } from "./matmul.ts";
-import { emptyMatrix } from "./matrix.ts";
+import { matmul, productClass } from "./matmul.ts";
+import { emptyMatrix, type Matrix } from "./matrix.ts";
 
-const SIDE = 1024;
+const MOST_VECTORS = 1024;
 
-/** Multiply-adds a second (2 each) of a product of 1024 x 1024 matrices: the best of three. */
-export async function matmulSpeed(gpu: Gpu): Promise<number> {
-  const weight = emptyMatrix(gpu, "speed", SIDE, SIDE, "float32");
+/** A product that takes so many nanoseconds is as fast as larger ones. */
+const LONG = 50e6;
+
+/**
+ * Multiply-adds a second (2 each) of a product like those of a model with these matrices, which may lie on a dry device:
+ * by one of the shape that most of them have, the best of three.
+ */
+export async function matmulSpeed(gpu: Gpu, matrices: readonly Matrix[]): Promise<number> {
+  const { inputs, outputs, format } = commonest(matrices);
+  const weight = emptyMatrix(gpu, "speed", outputs, inputs, format);
+  try {
+    for (let vectors = 64; ; vectors *= 4) {
+      const nanoseconds = await quickest(gpu, weight, vectors);
+      if (nanoseconds > LONG || vectors >= MOST_VECTORS) return (2 * vectors * inputs * outputs) / (nanoseconds * 1e-9);
+    }
+  } finally {
+    if (weight.texture) gpu.destroyTexture(weight.texture);
+    if (weight.memory) gpu.release({ label: "speed", shape: [], memory: weight.memory });
+  }
+}
+
+function commonest(matrices: readonly Matrix[]): Matrix {
+  const counts = new Map<string, number>();
+  for (const matrix of matrices) counts.set(productClass(matrix, 1), (counts.get(productClass(matrix, 1)) ?? 0) + 1);
+  const [most] = [...counts].reduce((best, other) => (other[1] > best[1] ? other : best));
+  return matrices.find((matrix) => productClass(matrix, 1) === most)!;
+}
+
+async function quickest(gpu: Gpu, weight: Matrix, vectors: number): Promise<number> {
   let best = Number.POSITIVE_INFINITY;
   for (let i = 0; i < 3; i++) {
     const nanoseconds = await gpu.time(() => {
       gpu.frame(() => {
-        matmul(gpu, "speed", gpu.tensor("speed", [SIDE, SIDE]), weight);
+        matmul(gpu, "speed", gpu.tensor("speed", [vectors, weight.inputs]), weight);
       });
     });
     best = Math.min(best, nanoseconds);
   }
-  if (weight.texture) gpu.destroyTexture(weight.texture);
-  if (weight.memory) gpu.release({ label: "speed", shape: [], memory: weight.memory });
-  return (2 * SIDE ** 3) / (best * 1e-9);
+  return best;
 }

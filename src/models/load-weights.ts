@@ -13,7 +13,7 @@ import type { Asked, Wanted } from "./wanted.ts";
 import type { Weights } from "./weights.ts";
 
 export interface LoadedWeights extends Weights {
-  readonly matrices: Iterable<Matrix>;
+  readonly matrices: readonly Matrix[];
   release(): void;
 }
 

@@ -1,5 +1,6 @@
 /** A model as patching, the commands and the library see it, whatever its architecture. */
 import type { Gpu } from "../kernels/gpu.ts";
+import type { Matrix } from "../kernels/matrix.ts";
 import type { Tensor } from "../kernels/tensor.ts";
 import type { Tap } from "./scope.ts";
 import type { Axes, Site } from "./sites.ts";
@@ -73,6 +74,8 @@ export interface Model {
   readonly layers: number;
   readonly heads: number;
   readonly vocabSize: number;
+  /** What its linear layers multiply by. */
+  readonly matrices: readonly Matrix[];
   /** The id that fills up short prompts in the original (`--compat upstream`). */
   readonly padId: number;
   /** sha256 of config.json and of the weights. */

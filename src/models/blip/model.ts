@@ -94,6 +94,7 @@ export function blipModel(
     layers: config.text.numHiddenLayers,
     heads: config.text.numAttentionHeads,
     vocabSize: config.text.vocabSize,
+    matrices: weights.matrices,
     padId: reading.padId,
     input: (source) => reading.read(source),
     forward,

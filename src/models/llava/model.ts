@@ -79,6 +79,7 @@ export function llavaModel(
     layers: config.text.numHiddenLayers,
     heads: config.text.numAttentionHeads,
     vocabSize: config.text.vocabSize,
+    matrices: weights.matrices,
     padId: reading.padId,
     input: (source) => reading.read(source),
     forward,
