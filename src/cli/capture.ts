@@ -1,11 +1,12 @@
+import { checkPlace } from "#files";
 import type { Gpu } from "../kernels/gpu.ts";
 import { UserError } from "../models/errors.ts";
-import type { InputSource, Model } from "../models/model.ts";
+import type { Input, InputSource, Model } from "../models/model.ts";
 import { saveSafetensors } from "../models/save-safetensors.node.ts";
-import { matchSites, siteIndex } from "../models/sites.ts";
+import { matchSites, type Site, siteIndex } from "../models/sites.ts";
 import { sitePattern } from "../patching/kinds.ts";
 import type { Arguments, Command } from "./command.ts";
-import { adapterLine, precisionFrom, precisionOption, quantizeFrom, quantizeOption, withModel } from "./open.ts";
+import { adapterLine, precisionFrom, precisionOption, quantizeFrom, quantizeOption, withAsked } from "./open.ts";
 
 export const command: Command = {
   positionals: ["MODEL"],
@@ -28,24 +29,17 @@ export const command: Command = {
   async run(args, signal) {
     const source = inputSource(args);
     const quantize = quantizeFrom(args);
-    const save = async (model: Model, gpu: Gpu) => {
-      const input = await model.input(source);
-      const patterns = args.value("sites")!.split(",");
-      const matched = matchSites(
-        model.sites,
-        patterns.map((pattern) => sitePattern(pattern, model.sites)),
-      );
-      const names = args.flag("aliases")
-        ? withAliases(
-            model.sites,
-            matched.map(({ name }) => name),
-          )
-        : matched.map(({ name }) => name);
+    const out = args.value("out")!;
+    const read = async (model: Model) => {
+      const names = namesOf(model.sites, args);
+      await checkPlace(out);
+      return { input: await model.input(source), names };
+    };
+    const save = async (model: Model, gpu: Gpu, { input, names }: { input: Input; names: readonly string[] }) => {
       const { logits, activations } = await model.run(input, { capture: names });
       const tensors = [...activations].map(([name, { shape, data }]) => ({ name, dtype: "F32" as const, shape, data }));
       if (!activations.has("logits"))
         tensors.push({ name: "logits", dtype: "F32", shape: [1, 1, logits.length], data: logits });
-      const out = args.value("out")!;
       await saveSafetensors(out, tensors, { format: "pt", model: model.name, adapter: adapterLine(gpu, quantize) });
       const bytes = tensors.reduce((total, { data }) => total + data.byteLength, 0);
       if (args.flag("json"))
@@ -53,14 +47,20 @@ export const command: Command = {
       else console.log(`${out}: ${tensors.length} tensors, ${(bytes / 1e6).toFixed(1)} MB`);
       return 0;
     };
-    return withModel(args.positionals[0]!, signal, save, quantize, precisionFrom(args));
+    return withAsked(args.positionals[0]!, signal, read, save, quantize, precisionFrom(args));
   },
 };
 
-/** Every accepted name of the sites that these names mean. */
-function withAliases(sites: Parameters<typeof siteIndex>[0], names: readonly string[]): string[] {
+/** The sites of `--sites`, with `--aliases` under every name that they have. */
+function namesOf(sites: readonly Site[], args: Arguments): string[] {
+  const patterns = args.value("sites")!.split(",");
+  const matched = matchSites(
+    sites,
+    patterns.map((pattern) => sitePattern(pattern, sites)),
+  );
+  if (!args.flag("aliases")) return matched.map(({ name }) => name);
   const index = siteIndex(sites);
-  const meant = new Set(names.map((name) => index.get(name)!.site));
+  const meant = new Set(matched.map(({ name }) => index.get(name)!.site));
   return [...meant].flatMap((site) => [site, ...site.aliases].map(({ name }) => name));
 }
 

@@ -1,5 +1,6 @@
 /** Opens the device and the model for a command. */
 import { openGpu } from "#gpu";
+import { openDry } from "../kernels/dry.ts";
 import { type Gpu, MATRIX_UNITS } from "../kernels/gpu.ts";
 import { fetchModel } from "../models/hub.ts";
 import { loadModel } from "../models/load.ts";
@@ -27,7 +28,7 @@ export async function withGpu<T>(
   work: (gpu: Gpu) => Promise<T>,
   precision: Precision = "exact",
 ): Promise<T> {
-  await fetchModel(name, { signal, onProgress: downloadPrinter() }); // a wrong name is told before a device is opened
+  await fetched(name, signal);
   const gpu = await openGpu({ precision });
   if (precision === "fast" && gpu.info.tier !== "A")
     console.error(`--precision fast: ${gpu.info.name} has no matrix units for float16; the exact kernels run`);
@@ -62,6 +63,26 @@ export async function loaded<T>(
     model.close();
   }
 }
+
+/**
+ * Runs `work` with the model. What is asked of it is read before, by a model without weights (`openDry`), so that what
+ * cannot be is told before a device is opened and weights are loaded.
+ */
+export async function withAsked<Asked, T>(
+  name: string,
+  signal: AbortSignal,
+  read: (dry: Model) => Promise<Asked>,
+  work: (model: Model, gpu: Gpu, asked: Asked) => Promise<T>,
+  quantize?: Quantize,
+  precision?: Precision,
+): Promise<T> {
+  await fetched(name, signal);
+  const asked = await loaded(openDry(), name, signal, read, quantize);
+  return withModel(name, signal, (model, gpu) => work(model, gpu, asked), quantize, precision);
+}
+
+/** A wrong name is told before a device is opened. */
+const fetched = (name: string, signal: AbortSignal) => fetchModel(name, { signal, onProgress: downloadPrinter() });
 
 export const withModel = <T>(
   name: string,

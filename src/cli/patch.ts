@@ -1,14 +1,13 @@
 import { basename, dirname } from "node:path";
-import { openFolder } from "#files";
+import { checkPlace, openFolder, saveFile } from "#files";
 import type { Gpu } from "../kernels/gpu.ts";
 import { UserError } from "../models/errors.ts";
-import { saveFile } from "../models/files.node.ts";
 import type { Model } from "../models/model.ts";
-import { applyPlan } from "../patching/apply-plan.ts";
+import { type ReadyPlan, readyPlan, runPlan } from "../patching/apply-plan.ts";
 import { readPlan } from "../patching/plan.ts";
 import { type LogitRow, MIN_DENOMINATOR, scores } from "../patching/score.ts";
 import type { Command } from "./command.ts";
-import { adapterLine, precisionFrom, precisionOption, quantizeFrom, quantizeOption, withModel } from "./open.ts";
+import { adapterLine, precisionFrom, precisionOption, quantizeFrom, quantizeOption, withAsked } from "./open.ts";
 
 export const command: Command = {
   positionals: ["MODEL"],
@@ -27,8 +26,13 @@ export const command: Command = {
       throw new UserError(`${path}: is a plan for model "${plan.model}", got MODEL "${name}"; use one name in both`);
     }
     const quantize = quantizeFrom(args);
-    const apply = async (model: Model, gpu: Gpu) => {
-      const result = await applyPlan(model, plan, { signal });
+    const out = args.value("out");
+    const read = async (model: Model) => {
+      if (out !== undefined) await checkPlace(out);
+      return readyPlan(model, plan);
+    };
+    const apply = async (model: Model, gpu: Gpu, ready: ReadyPlan) => {
+      const result = await runPlan(model, ready, { signal });
       const show = (row: LogitRow) => {
         const { kl, rank, top1, ...rest } = scores(row, result.clean, result.corrupt, {
           compat: "corrected",
@@ -49,7 +53,6 @@ export const command: Command = {
         null,
         1,
       );
-      const out = args.value("out");
       if (out === undefined) console.log(text);
       else await saveFile(out, new TextEncoder().encode(`${text}\n`));
       const idle = result.changed.filter((moved) => !moved).length;
@@ -59,6 +62,6 @@ export const command: Command = {
         );
       return 0;
     };
-    return withModel(name, signal, apply, quantize, precisionFrom(args));
+    return withAsked(name, signal, read, apply, quantize, precisionFrom(args));
   },
 };

@@ -3,7 +3,7 @@ import type { Input, Model } from "../models/model.ts";
 import { position } from "../patching/positions.ts";
 import type { Command } from "./command.ts";
 import { wholeNumber } from "./command.ts";
-import { adapterLine, precisionFrom, precisionOption, quantizeFrom, quantizeOption, withModel } from "./open.ts";
+import { adapterLine, precisionFrom, precisionOption, quantizeFrom, quantizeOption, withAsked } from "./open.ts";
 
 export const command: Command = {
   positionals: ["MODEL"],
@@ -18,8 +18,8 @@ export const command: Command = {
   async run(args, signal) {
     const top = wholeNumber(args, "top", 1) ?? 5;
     const quantize = quantizeFrom(args);
-    const show = async (model: Model, gpu: Gpu) => {
-      const input = await model.input({ image: args.value("image")!, text: args.value("text")! });
+    const read = (model: Model) => model.input({ image: args.value("image")!, text: args.value("text")! });
+    const show = async (model: Model, gpu: Gpu, input: Input) => {
       const { logits } = await model.run(input);
       const answer = await model.generate(input, { signal });
       const best = topTokens(logits, top).map((entry) => ({ ...entry, token: model.tokenText(entry.id) }));
@@ -42,7 +42,7 @@ export const command: Command = {
       console.error(adapterLine(gpu, quantize));
       return 0;
     };
-    return withModel(args.positionals[0]!, signal, show, quantize, precisionFrom(args));
+    return withAsked(args.positionals[0]!, signal, read, show, quantize, precisionFrom(args));
   },
 };
 

@@ -1,6 +1,6 @@
 /** Files on disk. Reads and writes go in pieces: Node 20 aborts the whole process for one of 2^31 bytes. */
 import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
+import { access, constants, type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "./errors.ts";
 import type { ByteSource, Folder } from "./files.ts";
@@ -132,6 +132,11 @@ async function isFile(path: string): Promise<boolean> {
     if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
     throw readable(path, "file", error);
   }
+}
+
+/** @throws UserError where `saveFile` could not write, as far as that can be told before */
+export async function checkPlace(path: string): Promise<void> {
+  await guard(path, "place to write", () => access(dirname(path), constants.W_OK));
 }
 
 /**

@@ -25,6 +25,15 @@ export interface PlannedCell {
   }[];
 }
 
+/** What a plan means for a model: cells, and all that they are made of. */
+export interface ReadyPlan {
+  readonly pair: Pair;
+  readonly cells: readonly Cell[];
+  readonly planned: readonly PlannedCell[];
+  readonly stored: ReadonlyMap<string, StoredTensor>;
+  readonly runs: ReadonlyMap<string, Input>;
+}
+
 export interface PlanResult extends SweepResult {
   readonly planned: readonly PlannedCell[];
   readonly answers: readonly [number, number];
@@ -38,12 +47,23 @@ interface Context {
   readonly runs: Map<string, Input>;
 }
 
-/** @throws UserError for a site, token or head that matches nothing, or a tensor of another shape */
-export async function applyPlan(
-  model: Model,
-  plan: Plan,
-  options: Pick<SweepOptions, "signal" | "chunk" | "onProgress"> = {},
-): Promise<PlanResult> {
+/** @throws UserError as `readyPlan` */
+export const applyPlan = async (model: Model, plan: Plan, options: PlanOptions = {}): Promise<PlanResult> =>
+  runPlan(model, await readyPlan(model, plan), options);
+
+export type PlanOptions = Pick<SweepOptions, "signal" | "chunk" | "onProgress">;
+
+export async function runPlan(model: Model, ready: ReadyPlan, options: PlanOptions = {}): Promise<PlanResult> {
+  const { pair, cells, planned, stored, runs } = ready;
+  const result = await sweepPair(model, pair, cells, { ...options, stored, runs });
+  return { ...result, planned, answers: pair.answers };
+}
+
+/**
+ * Nothing is run: the model may be one without weights (`openDry`).
+ * @throws UserError for a site, token or head that matches nothing, or a tensor of another shape
+ */
+export async function readyPlan(model: Model, plan: Plan): Promise<ReadyPlan> {
   const clean = await model.input(plan.clean);
   const corrupt = await model.input(plan.corrupt);
   const answers = plan.answers.map((answer) => answerId(model, answer)) as [number, number];
@@ -65,8 +85,7 @@ export async function applyPlan(
       planned.push({ cell: combination.map(({ shown }) => shown) });
     }
   }
-  const result = await sweepPair(model, pair, cells, { ...options, stored: context.stored, runs: context.runs });
-  return { ...result, planned, answers };
+  return { pair, cells, planned, stored: context.stored, runs: context.runs };
 }
 
 function answerId(model: Model, answer: string | number): number {

@@ -232,7 +232,12 @@ describe("processes", () => {
       () => ["report", root],
       /holds no run\.json, expected the folder of a run/,
     ],
-  ])("%s", { timeout: 300_000 }, async ([, args, message]) => expectRefusal(await notice(args()), message));
+  ])("%s", { timeout: 300_000 }, async ([, args, message]) =>
+    expectRefusal(
+      await notice(args(), { env: { NOTICE_ADAPTER: "none: it is refused before a device is opened" } }),
+      message,
+    ),
+  );
 
   test.concurrent.for<[string, string[], RegExp]>([
     ["an unknown kind", into("outptu"), /kind "outptu": expected output, .*; nearest: output$/],
