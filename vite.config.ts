@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    globalSetup: "test/built.ts",
     pool: "forks",
     maxWorkers: 2,
     include: ["test/**/*.test.ts"],

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { expect } from "vitest";
 import { UserError } from "../../src/models/errors.ts";
+import { cli } from "../built.ts";
 
 export interface Outcome {
   /** null where a signal ended the process. */
@@ -17,12 +18,12 @@ export interface Start {
   watch?: (child: ChildProcess, stderr: string) => void;
 }
 
-/** `notice ARGS` from the repository's root, out of the sources. */
+/** `notice ARGS` from the repository's root. */
 export async function notice(args: readonly string[], { env, watch }: Start = {}): Promise<Outcome> {
   await turn();
   const started = performance.now();
   try {
-    const child = spawn(process.execPath, ["--import", "tsx", "src/cli.ts", ...args], {
+    const child = spawn(process.execPath, [cli, ...args], {
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, expect, test } from "vitest";
+import { cli } from "../built.ts";
 import { type HubServer, hubServer, plainFiles } from "../models/hub-server.ts";
 import { expectRefusal, notice, noticeJson } from "./command-line.ts";
 
@@ -76,7 +77,7 @@ test("a killed download goes on; four processes make one transfer", async () => 
 });
 
 const start = (cache: string): ChildProcess =>
-  spawn(process.execPath, ["--import", "tsx", "src/cli.ts", "download", "lab/model"], {
+  spawn(process.execPath, [cli, "download", "lab/model"], {
     env: { ...process.env, ...environment(cache) },
     stdio: "ignore",
   });
