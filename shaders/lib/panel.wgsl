@@ -1,5 +1,5 @@
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
-// BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are up to four sets, a to d, of four neighbours.
+// BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than

@@ -1,14 +1,15 @@
 import { type Compat, dataDefects, prepareDefects, selectDefects } from "../data/defects.ts";
-import { evaluate as evaluateData } from "../data/evaluate.ts";
+import { type EvaluateOptions, type Evaluation, evaluate as evaluateData, openEvaluation } from "../data/evaluate.ts";
 import { manifestPath } from "../data/manifest.ts";
 import { prepare as prepareData } from "../data/prepare.ts";
 import { tasks } from "../data/sample.ts";
 import { select as selectData } from "../data/select.ts";
+import type { Gpu } from "../kernels/gpu.ts";
 import { UserError } from "../models/errors.ts";
 import type { Model } from "../models/model.ts";
 import type { Arguments, Command, Option } from "./command.ts";
 import { oneOf, wholeNumber } from "./command.ts";
-import { quantizeFrom, quantizeOption, withModel } from "./open.ts";
+import { quantizeFrom, quantizeOption, withAsked } from "./open.ts";
 import { progressPrinter } from "./progress.ts";
 
 const common: Readonly<Record<string, Option>> = {
@@ -73,16 +74,17 @@ export const evaluate: Command = {
     const out = csvOf(args);
     const quantize = quantizeFrom(args);
     const printer = progressPrinter();
-    const answer = (model: Model) =>
-      evaluateData(model, {
-        ...(args.value("task") !== undefined && { task: taskOf(args) }),
-        ...{ data: args.value("data")!, out, quantize, signal },
-        onProgress: ({ done, total, answered, seconds }) => {
-          const left = Math.round((seconds / answered) * (total - done));
-          printer.show(`${done} of ${total} rows, ${left} s left`, done === total);
-        },
-      });
-    const manifest = await withModel(args.positionals[0]!, signal, answer, quantize);
+    const options: EvaluateOptions = {
+      ...(args.value("task") !== undefined && { task: taskOf(args) }),
+      ...{ data: args.value("data")!, out, quantize, signal },
+      onProgress: ({ done, total, answered, seconds }) => {
+        const left = Math.round((seconds / answered) * (total - done));
+        printer.show(`${done} of ${total} rows, ${left} s left`, done === total);
+      },
+    };
+    const read = (model: Model) => openEvaluation(model, options);
+    const answer = (model: Model, _gpu: Gpu, asked: Evaluation) => evaluateData(model, options, asked);
+    const manifest = await withAsked(args.positionals[0]!, signal, read, answer, quantize);
     const { groups, all, failed } = manifest;
     if (args.flag("json")) console.log(JSON.stringify({ ...manifest, out }));
     else {

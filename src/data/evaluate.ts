@@ -5,7 +5,7 @@ import { hashOf } from "../models/hash.ts";
 import { type Model, readsPicture } from "../models/model.ts";
 import type { Quantize } from "../models/nf4.ts";
 import { version } from "../version.ts";
-import { type EvaluateSettings, openAnswers } from "./evaluate-file.ts";
+import { type AnswerFile, type EvaluateSettings, openAnswers } from "./evaluate-file.ts";
 import { manifestPath, saveManifest } from "./manifest.ts";
 import type { Task } from "./sample.ts";
 import { moved } from "./select.ts";
@@ -55,12 +55,23 @@ interface Row {
 
 const required = ["clean_image_path", "clean_prompt", "correct_answer"];
 
+/** What is to be answered, and the file that the answers go to. */
+export interface Evaluation {
+  readonly settings: EvaluateSettings;
+  readonly rows: readonly Row[];
+  readonly columns: readonly string[];
+  /** What the file's rows begin with, up to the answer. */
+  readonly written: readonly (readonly string[])[];
+  readonly file: AnswerFile;
+}
+
 /**
- * Writes all columns and `generated_text`, row by row, and goes on with what stands there already.
+ * Reads the data file and opens the answers, those that stand there already too. The model may be one without weights
+ * (`openDry`).
  * @throws UserError for a file that another model, task or data file made; for a row that lacks what is asked
  */
-export async function evaluate(model: Model, options: EvaluateOptions): Promise<EvaluateManifest> {
-  const { task, data, out, signal, onProgress } = options;
+export async function openEvaluation(model: Model, options: EvaluateOptions): Promise<Evaluation> {
+  const { task, data, out } = options;
   if (resolve(data) === resolve(out)) throw new UserError(`${out}: is the data file itself; give --out another name`);
   const bytes = await readBytes(data);
   const table = readTable(data, bytes, required);
@@ -78,7 +89,21 @@ export async function evaluate(model: Model, options: EvaluateOptions): Promise<
     task: task ?? null,
     data_sha256: hashOf(bytes),
   };
-  const { answers, append } = await openAnswers(out, settings, columns, written);
+  return { settings, rows, columns, written, file: await openAnswers(out, settings, columns, written) };
+}
+
+/**
+ * Writes all columns and `generated_text`, row by row, and goes on with what stands there already.
+ * @throws UserError as `openEvaluation`
+ */
+export async function evaluate(
+  model: Model,
+  options: EvaluateOptions,
+  evaluation?: Evaluation,
+): Promise<EvaluateManifest> {
+  const { settings, rows, columns, written, file } = evaluation ?? (await openEvaluation(model, options));
+  const { data, out, signal, onProgress } = options;
+  const { answers, append } = file;
   const stored = answers.length;
   const failed: { row: number; reason: string }[] = [];
   const started = performance.now();

@@ -216,6 +216,11 @@ describe("processes", () => {
       ],
       /found no such place to write; check the path/,
     ],
+    [
+      "answers to a data file that is not there",
+      () => ["dataset", "evaluate", "blip-mini", "--data", join(root, "none.csv"), "--out", join(root, "answers.csv")],
+      /none\.csv: found no such file; check the path/,
+    ],
     ["a plan that is not JSON", () => ["patch", "blip-mini", "--plan", file("{", "json")], /is not JSON \(.*\)/],
     [
       "a plan for another model",
