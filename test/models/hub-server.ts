@@ -125,7 +125,7 @@ export async function hubServer(model: string, files: Record<string, Uint8Array>
       if (slow !== undefined) await new Promise((wake) => setTimeout(wake, slow));
     }
     if (cutAfter !== undefined)
-      setTimeout(() => response.destroy(), 20); // what was sent arrives first
+      setTimeout(() => response.destroy(), 100); // what was sent arrives first, on a busy machine too
     else if (silentAfter === undefined) response.end();
   }
 
