@@ -90,7 +90,7 @@ async function sweepModel(
     });
     console.error(`${name} on ${adapterLine(gpu)}\n${rows.length} samples of 3 tasks, both modes, ${kinds.join(", ")}`);
     const known = existsSync(join(folder, "results.jsonl"));
-    const { progress } = await writeRun(model, rows, settings, folder, signal, { overlays: OVERLAYS });
+    const progress = await writeRun(model, rows, settings, folder, signal, { overlays: OVERLAYS });
     if (known && progress.cells === 0)
       console.error("the run was complete already; delete its folder to see it computed");
     const { records } = await readRun(folder);

@@ -82,9 +82,8 @@ export interface SweepChoice
 }
 
 /** Everything that decides the numbers of a run. */
-export async function settingsFor(model: Model, choice: SweepChoice): Promise<RunSettings> {
+export async function settingsFor(model: Model, choice: SweepChoice, { info } = model.gpu): Promise<RunSettings> {
   const { config, weights } = await model.identify();
-  const { info } = model.gpu;
   return {
     format: 1,
     package_version: version(),

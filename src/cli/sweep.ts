@@ -12,13 +12,13 @@ import type { RunSettings } from "../patching/record.ts";
 import { runSweep, type SweepProgress } from "../patching/run.ts";
 import { MIN_DENOMINATOR } from "../patching/score.ts";
 import { inShard } from "../patching/shard.ts";
-import { openRun, readRun } from "../patching/store.ts";
+import { openRun, type Run, readRun } from "../patching/store.ts";
 import { type Arguments, type Command, oneOf, wholeNumber } from "./command.ts";
 import { estimate, estimateLines, flops } from "./estimate.ts";
 import { adapterLine, loaded, precisionFrom, precisionOption, quantizeFrom, quantizeOption, withGpu } from "./open.ts";
 import { progressPrinter, sweepLine } from "./progress.ts";
 import { picturesBeside } from "./report.ts";
-import { chooseRows, chooseSweep, type SweepChoice, settingsFor, shardFrom } from "./sweep-choice.ts";
+import { chooseRows, chooseSweep, settingsFor, shardFrom } from "./sweep-choice.ts";
 
 export const command: Command = {
   positionals: ["MODEL"],
@@ -64,7 +64,7 @@ export const command: Command = {
     const rows = chooseRows(args, data);
     checkPictures(data, rows);
     const work = async (gpu: Gpu) => {
-      const { choice, cost, matrices, programs } = await dryRun(gpu, name, args, { data, rows, task }, signal);
+      const { cost, matrices, programs, identified } = await dryRun(gpu, name, args, { data, rows, task }, signal);
       if (!args.flag("dry-run")) await gpu.compile(programs);
       const found = await estimate(gpu, cost, matrices);
       const lines = [adapterLine(gpu, quantize), ...estimateLines(found)];
@@ -74,13 +74,15 @@ export const command: Command = {
       }
       console.error(lines.join("\n"));
       if (!found.fits) throw new UserError("sweep: needs more memory than may be used, see above");
-      const run = async (model: Model) => {
+      const settings = await identified();
+      const run = await openRun(args.value("out")!, settings); // a folder of another run is told before weights are loaded
+      const sweep = async (model: Model) => {
         const before = gpu.flop;
-        const settings = await settingsFor(model, choice);
-        const { folder, progress } = await writeRun(model, rows, settings, args.value("out")!, signal, {
+        const progress = await sweepInto(run, model, rows, settings, signal, {
           exactCheck: wholeNumber(args, "exact-check"),
           overlays: wholeNumber(args, "overlays"),
         });
+        const { folder } = run;
         const failed = (await readRun(folder)).records.filter((record) => "failed" in record).length;
         if (args.flag("json"))
           console.log(JSON.stringify({ run: folder, ...progress, flop: gpu.flop - before, failed }));
@@ -93,18 +95,19 @@ export const command: Command = {
           );
         return failed > 0 ? 1 : 0;
       };
-      return loaded(gpu, name, signal, run, quantize);
+      return loaded(gpu, name, signal, sweep, quantize).finally(() => run.close());
     };
     return withGpu(name, signal, work, precisionFrom(args));
   },
 };
 
 interface DryRun {
-  readonly choice: SweepChoice;
   readonly cost: SweepCost;
   readonly matrices: readonly Matrix[];
   /** What it will run on the device. */
   readonly programs: Iterable<Program>;
+  /** The run's settings; they hold the hash of the weights. */
+  identified(): Promise<RunSettings>;
 }
 
 /** What the options choose, and what it costs, from the model's configuration and the sizes of its weights alone. */
@@ -122,9 +125,17 @@ async function dryRun(
     const defects = sweepDefects(model, choice.compat, choice.except) as CostSettings["defects"];
     const settings = { ...choice, defects, min_denominator: MIN_DENOMINATOR };
     const cost = await sweepCost(model, inShard(rows, choice.shard ?? null), settings);
-    return { choice, cost, matrices: model.matrices, programs: dry.programs.values() };
+    const identified = () => settingsFor(model, choice, gpu);
+    return { cost, matrices: model.matrices, programs: dry.programs.values(), identified };
   };
   return loaded(dry, name, signal, count, quantizeFrom(args));
+}
+
+interface WriteOptions {
+  readonly exactCheck?: number | undefined;
+  readonly overlays?: number | undefined;
+  /** false: no tables and no report. */
+  readonly tables?: boolean;
 }
 
 /** Sweeps into a folder and, unless they are not asked for, writes its tables and report. */
@@ -134,28 +145,31 @@ export async function writeRun(
   settings: RunSettings,
   folder: string,
   signal: AbortSignal,
-  {
-    exactCheck = 0,
-    overlays = 0,
-    tables = true,
-  }: { exactCheck?: number | undefined; overlays?: number | undefined; tables?: boolean } = {},
-) {
+  options?: WriteOptions,
+): Promise<SweepProgress> {
   const run = await openRun(folder, settings);
+  return sweepInto(run, model, rows, settings, signal, options).finally(() => run.close());
+}
+
+async function sweepInto(
+  run: Run,
+  model: Model,
+  rows: readonly DataRow[],
+  settings: RunSettings,
+  signal: AbortSignal,
+  { exactCheck = 0, overlays = 0, tables = true }: WriteOptions = {},
+): Promise<SweepProgress> {
   const printer = progressPrinter();
   let started: number | undefined;
-  try {
-    const progress = await runSweep(model, rows, settings, run, {
-      signal,
-      exactCheck,
-      onProgress(now: SweepProgress) {
-        started ??= now.done - 1;
-        printer.show(sweepLine(now, started), now.done === now.total);
-      },
-    });
-    if (overlays > 0) await writeOverlays(model, rows, folder, { heads: overlays, signal });
-    if (tables) await run.finish(picturesBeside(settings.data.path));
-    return { folder, progress };
-  } finally {
-    await run.close();
-  }
+  const progress = await runSweep(model, rows, settings, run, {
+    signal,
+    exactCheck,
+    onProgress(now: SweepProgress) {
+      started ??= now.done - 1;
+      printer.show(sweepLine(now, started), now.done === now.total);
+    },
+  });
+  if (overlays > 0) await writeOverlays(model, rows, run.folder, { heads: overlays, signal });
+  if (tables) await run.finish(picturesBeside(settings.data.path));
+  return progress;
 }
