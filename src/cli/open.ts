@@ -26,9 +26,16 @@ export async function withGpu<T>(
   name: string,
   signal: AbortSignal,
   work: (gpu: Gpu) => Promise<T>,
-  precision: Precision = "exact",
+  precision?: Precision,
 ): Promise<T> {
   await fetched(name, signal);
+  return onDevice(work, precision);
+}
+
+/** A wrong name is told before a device is opened. */
+const fetched = (name: string, signal: AbortSignal) => fetchModel(name, { signal, onProgress: downloadPrinter() });
+
+async function onDevice<T>(work: (gpu: Gpu) => Promise<T>, precision: Precision = "exact"): Promise<T> {
   const gpu = await openGpu({ precision });
   if (precision === "fast" && gpu.info.tier !== "A")
     console.error(`--precision fast: ${gpu.info.name} has no matrix units for float16; the exact kernels run`);
@@ -78,11 +85,8 @@ export async function withAsked<Asked, T>(
 ): Promise<T> {
   await fetched(name, signal);
   const asked = await loaded(openDry(), name, signal, read, quantize);
-  return withModel(name, signal, (model, gpu) => work(model, gpu, asked), quantize, precision);
+  return onDevice((gpu) => loaded(gpu, name, signal, (model) => work(model, gpu, asked), quantize), precision);
 }
-
-/** A wrong name is told before a device is opened. */
-const fetched = (name: string, signal: AbortSignal) => fetchModel(name, { signal, onProgress: downloadPrinter() });
 
 export const withModel = <T>(
   name: string,

@@ -79,7 +79,7 @@ export function runAttention<Binding extends string, Overrides, Param extends st
   const small = columns <= 32 || dim <= 32;
   const groups = (tile: TileSize) => tilesOf(tile, rows, columns) * times;
   if (hasPanels(gpu)) {
-    const panel = panelFor(1, small ? Math.min(32, columns) : columns);
+    const panel = panelFor(1, small ? 32 : columns);
     gpu.run(kernels.panel, { ...overrides, ...panel.overrides }, bindings, params, groups(panel.tile));
   } else {
     const form = small ? "tile" : "strips";

@@ -152,7 +152,7 @@ function softwareForm(gpu: Gpu, weight: Matrix, name: SoftwareForm): Form {
   const half = { ...overrides, ...halfOverride(gpu) };
   const nf4 = { ...half, HALF: format === "nf4-half" };
   if (name === "panel" && isNf4(format)) {
-    const panel = panelFor(1, large ? outputs : Math.min(32, outputs)); // NF4 takes long to compile
+    const panel = panelFor(1, large ? outputs : 32); // NF4 takes long to compile
     return made(matmulPanelNf4, { ...nf4, ...panel.overrides }, panel.tile);
   }
   if (name === "panel") {

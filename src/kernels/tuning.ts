@@ -1,7 +1,8 @@
 /** Which form of a product is fastest on this adapter, measured on a model's own weights. All forms have the same bits. */
 import type { Gpu } from "./gpu.ts";
-import { type FormName, formNames, matmul, productClass } from "./matmul.ts";
+import { type FormName, formNames, productClass } from "./matmul.ts";
 import type { Matrix } from "./matrix.ts";
+import { timeProduct } from "./speed.ts";
 
 /** What was measured, by class of shapes. */
 export type Choices = Readonly<Record<string, string>>;
@@ -69,11 +70,7 @@ async function fastest(gpu: Gpu, matrix: Matrix, vectors: number, names: readonl
   for (let round = 0; round < ROUNDS; round++) {
     for (const name of names) {
       gpu.tuning.chosen.set(product, name);
-      const time = await gpu.time(() => {
-        gpu.frame(() => {
-          matmul(gpu, "tuning", gpu.tensor("tuning", [vectors, matrix.inputs]), matrix);
-        });
-      });
+      const time = await timeProduct(gpu, matrix, vectors);
       times.set(name, Math.min(times.get(name)!, time));
     }
   }
