@@ -3,19 +3,21 @@
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
 // One invocation makes four neighbouring columns: a token that is alone, as in an answer, would leave most of a tile idle.
-// The sum has the order of lib/tile.wgsl and lib/panel.wgsl: blocks of 16 sources, one source after another, and the total.
+// The sum has the order of lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 sources and the total.
 //
+// use lib/few.wgsl
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
 
-const K_BLOCK = 16u;
-
 fn block_of(weights: u32, row: u32, head: u32, column: u32, s: u32) -> vec4f {
   var sum = vec4f();
-  for (var i = s; i < min(s + K_BLOCK, params.sources); i++) {
-    sum = fma(vec4f(probs[weights + i]), columns(row, head, i, column), sum);
+  for (var turn = 0u; turn < 4u; turn++) {
+    let first = s + neighbours_at(column, turn);
+    for (var i = first; i < min(first + 4u, params.sources); i++) {
+      sum = fma(vec4f(probs[weights + i]), columns(row, head, i, column), sum);
+    }
   }
   return sum;
 }

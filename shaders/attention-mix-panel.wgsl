@@ -9,14 +9,14 @@
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
-// Its head, its row of values and its queries; the first column of each of its four sets.
-struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, row: u32, column: vec4u, }
+// Its head, its row of values and its queries; the first column of its first set.
+struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, row: u32, column: u32, }
 
 fn weights_at(at: Lane, which: u32, s: u32) -> Weights {
-  let column = at.column[which];
+  let column = min(at.column + 4u * SG * which, params.dim - 4u);
   return Weights(
-    four(at.row, at.head, s, column), four(at.row, at.head, s + 4u, column),
-    four(at.row, at.head, s + 8u, column), four(at.row, at.head, s + 12u, column),
+    four(at.row, at.head, s + neighbours_of(at.lane, 0u), column), four(at.row, at.head, s + neighbours_of(at.lane, 1u), column),
+    four(at.row, at.head, s + neighbours_of(at.lane, 2u), column), four(at.row, at.head, s + neighbours_of(at.lane, 3u), column),
   );
 }
 
@@ -24,14 +24,15 @@ fn start_of(at: Lane, i: u32) -> u32 { return start(at.rows, at.query + i, at.he
 
 // Beyond the last source probabilities are zero.
 fn row_at(start: u32, s: u32, lane: u32) -> vec4f {
-  let at = vec4u(s + lane) + vec4u(0u, 4u, 8u, 12u);
+  let at = vec4u(s + neighbours_of(lane, 0u)) + vec4u(0u, 1u, 2u, 3u);
   let mine = vec4u(start) + min(at, vec4u(params.sources - 1u));
   let row = vec4f(probs[mine.x], probs[mine.y], probs[mine.z], probs[mine.w]);
   return row * select(vec4f(), vec4f(1.0), at < vec4u(params.sources));
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
-  store(at.batch, at.query + i, at.head, at.column[which], value);
+  let column = at.column + 4u * SG * which;
+  if (column < params.dim) { store(at.batch, at.query + i, at.head, column, value); }
 }
 
 @compute @workgroup_size(SG)
@@ -42,8 +43,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
   let query = PANEL_ROWS * (tile % query_tiles);
   let queries = min(PANEL_ROWS, params.queries - query);
-  let own = panel_columns() * (tile / query_tiles % column_tiles) + 4u * lane;
-  let column = min(vec4u(own) + 4u * SG * vec4u(0u, 1u, 2u, 3u), vec4u(params.dim - 4u));
+  let column = panel_columns() * (tile / query_tiles % column_tiles) + 4u * lane;
   let head = tile / query_tiles / column_tiles % params.own_heads;
   let batch = tile / query_tiles / column_tiles / params.own_heads;
   let rows = row_of(batch, params.p_rows) * params.tokens;

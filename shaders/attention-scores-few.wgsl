@@ -4,19 +4,20 @@
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
 // One invocation a score: a token that is alone, as in an answer, would leave most of a tile idle. The sum has the order of
-// lib/tile.wgsl and lib/panel.wgsl: blocks of 16 elements, one element after another, and the total.
+// lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 elements and the total.
 //
+// use lib/few.wgsl
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
 
-const K_BLOCK = 16u;
-
 // A block of elements from d on. As dim is a multiple of 8, no four of them cross the head's end.
-fn block_of(query: u32, key: u32, d: u32) -> f32 {
+fn block_of(query: u32, key: u32, d: u32, source: u32) -> f32 {
   var sum = 0.0;
-  for (var e = d; e < min(d + K_BLOCK, params.dim); e += 4u) {
+  for (var turn = 0u; turn < 4u; turn++) {
+    let e = d + neighbours_at(source, turn);
+    if (e >= params.dim) { continue; }
     let near = k[(key + e) / 4u];
     sum = fma(q[query + e], near.x, sum);
     sum = fma(q[query + e + 1u], near.y, sum);
@@ -37,7 +38,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let asking = start(row_of(batch, params.q_rows) * params.tokens, query, head);
   let key = memory_of(row_of(batch, params.k_rows), source, params.first_head + head);
   var total = 0.0;
-  for (var d = 0u; d < params.dim; d += K_BLOCK) { total += block_of(asking, key, d); }
+  for (var d = 0u; d < params.dim; d += K_BLOCK) { total += block_of(asking, key, d, source); }
   let p = place(batch, query, head);
   let hidden = params.causal != 0u && source + params.tokens > p.token + params.sources;
   y[p.at + source] = select(total * params.scale, params.minus_infinity, hidden);

@@ -13,26 +13,27 @@
 // Its head and its queries; the first of its first four sources, and where the keys of all sets start.
 struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, source: u32, keys: array<vec4u, 4>, }
 
-// The sources of one of a lane's sets.
-fn sources_of(source: u32, which: u32) -> vec4u { return clamped(source + 4u * SG * which); }
-
 fn weights_at(at: Lane, which: u32, d: u32) -> Weights {
   let keys = at.keys[which];
-  return Weights(four(keys, d), four(keys, d + 4u), four(keys, d + 8u), four(keys, d + 12u));
+  return Weights(
+    four(keys, d + neighbours_of(at.lane, 0u)), four(keys, d + neighbours_of(at.lane, 1u)),
+    four(keys, d + neighbours_of(at.lane, 2u)), four(keys, d + neighbours_of(at.lane, 3u)),
+  );
 }
 
 fn start_of(at: Lane, i: u32) -> u32 { return start(at.rows, at.query + i, at.head); }
 
 // Beyond the head's end queries are zero.
 fn row_at(start: u32, d: u32, lane: u32) -> vec4f {
-  let at = vec4u(d + lane) + vec4u(0u, 4u, 8u, 12u);
+  let at = vec4u(d + neighbours_of(lane, 0u)) + vec4u(0u, 1u, 2u, 3u);
   let query = vec4f(q[start + within(at.x)], q[start + within(at.y)], q[start + within(at.z)], q[start + within(at.w)]);
   if (!RAGGED) { return query; }
   return query * select(vec4f(), vec4f(1.0), at < vec4u(params.dim));
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
-  store(place(at.batch, at.query + i, at.head), sources_of(at.source, which), value);
+  let source = at.source + 4u * SG * which;
+  if (source < params.sources) { store(place(at.batch, at.query + i, at.head), clamped(source), value); }
 }
 
 @compute @workgroup_size(SG)
@@ -49,8 +50,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let rows = row_of(batch, params.q_rows) * params.tokens;
   let row = row_of(batch, params.k_rows);
   let keys = array<vec4u, 4>(
-    keys_of(row, sources_of(source, 0u), head), keys_of(row, sources_of(source, 1u), head),
-    keys_of(row, sources_of(source, 2u), head), keys_of(row, sources_of(source, 3u), head),
+    keys_of(row, clamped(source), head), keys_of(row, clamped(source + 4u * SG), head),
+    keys_of(row, clamped(source + 8u * SG), head), keys_of(row, clamped(source + 12u * SG), head),
   );
   make_rows(Lane(lane, batch, rows, query, head, source, keys), queries, params.dim);
 }

@@ -1,8 +1,8 @@
-// A block of columns: y[v] = x[v, first .. first + width]
+// A block of columns: y[v] = x[v, first .. first + width], 0 where x has no column
 //
 //   x [vectors, x_width]   y [vectors, width]
 //
-// Takes q, k and v out of a fused projection.
+// Takes q, k and v out of a fused projection; fills rows up to a width.
 //
 // use lib/grid.wgsl
 
@@ -18,5 +18,6 @@ var<immediate> params: Params;
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = linear_group(id, count) * WG + lane;
   if (i >= params.count) { return; }
-  y[i] = x[i / params.width * params.x_width + params.first + i % params.width];
+  let column = params.first + i % params.width;
+  y[i] = select(0.0, x[i / params.width * params.x_width + min(column, params.x_width - 1u)], column < params.x_width);
 }

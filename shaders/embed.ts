@@ -73,7 +73,7 @@ function directives(code: string): string {
   const matrices = code.includes("subgroup_matrix")
     ? "enable f16;\nenable chromium_experimental_subgroup_matrix;\n"
     : "";
-  const subgroups = /\bsubgroup\w+\(|subgroup_id/.test(code) ? "enable subgroups;\n" : "";
+  const subgroups = /\b(subgroup|quad)[A-Z]\w*\(|subgroup_id/.test(code) ? "enable subgroups;\n" : "";
   const requires = code.includes("var<immediate>") ? "requires immediate_address_space;\n" : "";
   return `${subgroups}${matrices}${requires}${code}`;
 }

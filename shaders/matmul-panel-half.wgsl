@@ -7,8 +7,9 @@
 // use lib/matmul-panel.wgsl
 // use lib/rows-half.wgsl
 
-fn weights_in(place: vec2u, k: u32) -> Weights {
-  let near = eight(place, k);
-  let far = eight(place, k + 8u);
+fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
+  let odd = lane % 2u == 1u;
+  let near = eight(place, k + neighbours_of(lane & 2u, 0u), odd);
+  let far = eight(place, k + neighbours_of(lane & 2u, 2u), odd);
   return Weights(near.near, near.far, far.near, far.far);
 }

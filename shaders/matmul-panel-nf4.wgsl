@@ -14,11 +14,11 @@ var<private> table: array<f32, 16> = NF4_LEVELS;
 
 fn level(code: u32) -> f32 { return table[code]; }
 
-fn weights_in(place: vec2u, k: u32) -> Weights {
+fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
   let scale = scales(place, k);
   var w = Weights();
   for (var left = 4u; left > 0u; left--) {
-    let at = k + 4u * (left - 1u);
+    let at = k + neighbours_of(lane, left - 1u);
     let codes = code_texel(place, at) >> vec4u((4u * at) & 16u);
     w = Weights(four(codes, place, at, scale), w.p, w.q, w.r);
   }

@@ -7,6 +7,9 @@
 // use lib/matmul-panel.wgsl
 // use lib/rows-float.wgsl
 
-fn weights_in(place: vec2u, k: u32) -> Weights {
-  return Weights(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
+fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
+  return Weights(
+    four(place, k + neighbours_of(lane, 0u)), four(place, k + neighbours_of(lane, 1u)),
+    four(place, k + neighbours_of(lane, 2u)), four(place, k + neighbours_of(lane, 3u)),
+  );
 }

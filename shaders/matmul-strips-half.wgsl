@@ -13,8 +13,8 @@
 const STRIPS = 8u;
 
 fn weights(place: vec2u, k: u32) -> Weights {
-  let a = eight(place, k);
-  let b = eight(place, k + 8u);
+  let a = eight(place, k, false);
+  let b = eight(place, k + 8u, false);
   return weights_of(a.near, a.far, b.near, b.far);
 }
 

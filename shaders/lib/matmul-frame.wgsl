@@ -1,16 +1,12 @@
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from `first` on are made, which is a multiple of 4 as the plane is.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
+// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from `first` on are made,
+// which is a multiple of 4 as the plane is. x and the parameters are brought.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
@@ -23,8 +19,6 @@ fn within(k: u32) -> u32 {
 
 // Where the weights of four neighbouring outputs lie, the last for those beyond it.
 fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(output: u32) -> vec4f {

@@ -5,11 +5,14 @@
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
+// loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
+// instruction where a broadcast is 13. So the order within a block is the lane's; a column must therefore always be made by
+// the same lane, number column / 4 % 4.
 //
-// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
-// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for the 16
+// inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
+// these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 2 or 4
@@ -17,7 +20,7 @@ override SETS: u32; // 2 or 4
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
+// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
@@ -27,6 +30,9 @@ struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+// The first of four neighbouring inputs of a block: of those that a lane multiplies first, second, third or fourth.
+fn neighbours_of(lane: u32, turn: u32) -> u32 { return 4u * (lane ^ turn); }
 
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
@@ -80,22 +86,22 @@ fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u3
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
   var t = Sums();
-  add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
-  add_inputs(&t, row.y, w.a.q, w.b.q, w.c.q, w.d.q);
-  add_inputs(&t, row.z, w.a.r, w.b.r, w.c.r, w.d.r);
-  add_inputs(&t, row.w, w.a.s, w.b.s, w.c.s, w.d.s);
+  add_inputs(&t, row, w.a.p, w.b.p, w.c.p, w.d.p);
+  add_inputs(&t, quadSwapX(row), w.a.q, w.b.q, w.c.q, w.d.q);
+  add_inputs(&t, quadSwapY(row), w.a.r, w.b.r, w.c.r, w.d.r);
+  add_inputs(&t, quadSwapDiagonal(row), w.a.s, w.b.s, w.c.s, w.d.s);
   (*total).a += t.a;
   (*total).b += t.b;
   (*total).c += t.c;
   (*total).d += t.d;
 }
 
-// Four inputs, of which each lane holds the row's value for one.
-fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
-  add_input(t, subgroupBroadcast(mine, 0u), a[0], b[0], c[0], d[0]);
-  add_input(t, subgroupBroadcast(mine, 1u), a[1], b[1], c[1], d[1]);
-  add_input(t, subgroupBroadcast(mine, 2u), a[2], b[2], c[2], d[2]);
-  add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
+// The row's values for four inputs.
+fn add_inputs(t: ptr<function, Sums>, values: vec4f, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
+  add_input(t, values.x, a[0], b[0], c[0], d[0]);
+  add_input(t, values.y, a[1], b[1], c[1], d[1]);
+  add_input(t, values.z, a[2], b[2], c[2], d[2]);
+  add_input(t, values.w, a[3], b[3], c[3], d[3]);
 }
 
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.

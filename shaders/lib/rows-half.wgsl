@@ -10,6 +10,8 @@ fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at
 // The weights of four outputs for eight inputs, one input a column.
 struct Eight { near: mat4x4f, far: mat4x4f, }
 
+fn in_turn(words: vec4u, swapped: bool) -> vec4u { return select(words, words.zwxy, swapped); }
+
 // Of two words of each output: four inputs.
 fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
   return transpose(mat4x4f(
@@ -18,11 +20,12 @@ fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
   ));
 }
 
-fn eight(place: vec2u, k: u32) -> Eight {
+// `swapped`: the last four inputs are the near ones.
+fn eight(place: vec2u, k: u32, swapped: bool) -> Eight {
   let at = texel_at(place, k);
-  let a = inputs(at, 0u);
-  let b = inputs(at, 1u);
-  let c = inputs(at, 2u);
-  let d = inputs(at, 3u);
+  let a = in_turn(inputs(at, 0u), swapped);
+  let b = in_turn(inputs(at, 1u), swapped);
+  let c = in_turn(inputs(at, 2u), swapped);
+  let d = in_turn(inputs(at, 3u), swapped);
   return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
 }

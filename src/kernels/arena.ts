@@ -41,6 +41,8 @@ export class Arena {
   /** How many parts are lent of what was split. */
   readonly #partsLent = new Map<Loan, number>();
   readonly #textures = new Set<TextureMemory>();
+  /** By size, each for one use at a time. */
+  readonly #rows = new Map<string, TextureMemory>();
   readonly #landings = new Map<number, GPUBuffer[]>();
   #next = 1;
 
@@ -153,6 +155,15 @@ export class Arena {
     const memory = { id: this.#next++, bytes, ...(texture && { texture, view: texture.createView() }) };
     this.#textures.add(memory);
     return memory;
+  }
+
+  /** A texture with room for so many rows, the same each time; in few sizes. */
+  rows(label: string, width: number, count: number): TextureMemory {
+    const height = 2 ** Math.max(6, Math.ceil(Math.log2(count)));
+    const key = `${width} x ${height}`;
+    const texture = this.#rows.get(key) ?? this.texture(label, width, height);
+    this.#rows.set(key, texture);
+    return texture;
   }
 
   destroyTexture(memory: TextureMemory): void {

@@ -1,5 +1,7 @@
 /** Commands on their way to the device: recorded into passes, handed over in batches, an early one so that it starts. */
 
+import type { Memory, TextureMemory } from "./tensor.ts";
+
 export interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
@@ -7,17 +9,31 @@ export interface Dispatch {
   readonly workgroups: number;
 }
 
+/** Rows of words that become rows of `width` texels. */
+export interface RowCopy {
+  readonly memory: Memory;
+  /** Bytes before the first row. */
+  readonly offset: number;
+  readonly texture: TextureMemory;
+  readonly width: number;
+  readonly rows: number;
+}
+
+/** Rows whose bytes are a multiple of this are copied at once. */
+const COPY_BYTES = 256;
+
 const FIRST_BATCH = 16;
 const BATCH = 64;
 
 export class Commands {
-  /** While set, all dispatches stay in one pass whose begin and end are timed. */
-  timestamps: GPUComputePassTimestampWrites | undefined;
   readonly #device: GPUDevice;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #pending = 0;
   #batch = FIRST_BATCH;
+  /** Where times are written: all dispatches then stay in one batch. */
+  #times: GPUQuerySet | undefined;
+  #begun = false;
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -25,17 +41,49 @@ export class Commands {
 
   dispatch({ pipeline, group, immediates, workgroups }: Dispatch): void {
     this.#encoder ??= this.#device.createCommandEncoder();
-    this.#pass ??= this.#encoder.beginComputePass(this.timestamps ? { timestampWrites: this.timestamps } : undefined);
+    this.#pass ??= this.#beginPass(this.#encoder);
     this.#pass.setPipeline(pipeline);
     this.#pass.setBindGroup(0, group);
     if (immediates.byteLength > 0) this.#pass.setImmediates(0, immediates);
     const x = Math.min(workgroups, 65_535);
     this.#pass.dispatchWorkgroups(x, Math.ceil(workgroups / x));
     this.#pending += 1;
-    if (this.#pending >= this.#batch && !this.timestamps) {
+    if (this.#pending >= this.#batch && !this.#times) {
       this.submit();
       this.#batch = BATCH;
     }
+  }
+
+  copyRows({ memory, offset, texture, width, rows }: RowCopy): void {
+    const bytesPerRow = 16 * width;
+    const atOnce = bytesPerRow % COPY_BYTES === 0 ? rows : 1;
+    for (let row = 0; row < rows; row += atOnce) {
+      const start = (memory.offset ?? 0) + offset + row * bytesPerRow;
+      const source = { buffer: memory.buffer!, offset: start, ...(atOnce > 1 && { bytesPerRow }) };
+      const target = { texture: texture.texture!, origin: [0, row] };
+      this.encoder().copyBufferToTexture(source, target, [width, atOnce]);
+    }
+  }
+
+  /** The begin of the first pass from now on is time 0. */
+  startTiming(times: GPUQuerySet): void {
+    this.#times = times;
+    this.#begun = false;
+  }
+
+  /** The end of all that was dispatched is time 1. */
+  stopTiming(): void {
+    const querySet = this.#times!;
+    this.#times = undefined;
+    this.encoder()
+      .beginComputePass({ timestampWrites: { querySet, endOfPassWriteIndex: 1 } })
+      .end();
+  }
+
+  #beginPass(encoder: GPUCommandEncoder): GPUComputePassEncoder {
+    if (!this.#times || this.#begun) return encoder.beginComputePass();
+    this.#begun = true;
+    return encoder.beginComputePass({ timestampWrites: { querySet: this.#times, beginningOfPassWriteIndex: 0 } });
   }
 
   /** An encoder outside of any pass, for copies after all that was dispatched. */

@@ -105,6 +105,15 @@ export class DeviceGpu implements Gpu {
     return this.#arena.texture(label, width, height);
   }
 
+  rowTexels(x: Tensor, first: number, count: number): TextureMemory {
+    const words = x.shape.at(-1)!;
+    const texture = this.#arena.rows(x.label, words / 4, count);
+    const copy = { memory: x.memory, offset: 4 * first * words, texture, width: words / 4, rows: count };
+    this.#repeats.addCopy(copy);
+    this.#commands.copyRows(copy);
+    return texture;
+  }
+
   frame<T>(work: () => T): T {
     return this.#arena.frame(work);
   }
@@ -185,12 +194,11 @@ export class DeviceGpu implements Gpu {
       usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
     });
     await this.finish();
-    this.#commands.timestamps = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+    this.#commands.startTiming(querySet);
     try {
       work();
     } finally {
-      this.#commands.endPass();
-      this.#commands.timestamps = undefined;
+      this.#commands.stopTiming();
     }
     const encoder = this.#commands.encoder();
     encoder.resolveQuerySet(querySet, 0, 2, target, 0);

@@ -2,7 +2,7 @@
  * The dispatches of a piece of work, to be made again with other arguments of the same shapes: without its code, and with
  * pipelines, parameters and most bind groups found.
  */
-import type { Dispatch } from "./commands.ts";
+import type { Dispatch, RowCopy } from "./commands.ts";
 import type { Bindable, Program } from "./gpu.ts";
 import type { Memory, Tensor } from "./tensor.ts";
 
@@ -12,7 +12,8 @@ interface Step extends Dispatch {
 }
 
 export class Recording {
-  readonly steps: Step[] = [];
+  readonly steps: (Step | RowCopy)[] = [];
+  dispatches = 0;
   /** What the work took of the arena. */
   readonly taken = new Set<Memory>();
   result: Tensor | undefined;
@@ -30,15 +31,22 @@ export class Recording {
     const rebound = Object.values(bindings).some((bindable) => this.#numbers.has(bindable));
     const immediates = dispatch.immediates.slice();
     this.steps.push({ ...dispatch, immediates, ...(rebound && { rebound: { shader, bindings } }) });
+    this.dispatches += 1;
+  }
+
+  addCopy(copy: RowCopy): void {
+    this.steps.push(copy);
   }
 
   /** The bindings of a step with other arguments. */
   rebind(bindings: Readonly<Record<string, Bindable>>, args: readonly Tensor[]): Record<string, Bindable> {
-    const other = (bindable: Bindable) => {
-      const number = this.#numbers.get(bindable);
-      return number === undefined ? bindable : args[number]!.memory;
-    };
-    return Object.fromEntries(Object.entries(bindings).map(([name, bindable]) => [name, other(bindable)]));
+    return Object.fromEntries(Object.entries(bindings).map(([name, bindable]) => [name, this.other(bindable, args)]));
+  }
+
+  /** What stands for a piece of memory with other arguments. */
+  other<B extends Bindable>(bindable: B, args: readonly Tensor[]): B | Memory {
+    const number = this.#numbers.get(bindable);
+    return number === undefined ? bindable : args[number]!.memory;
   }
 
   /** Can it be made again: nothing but dispatches, into memory of its own? */

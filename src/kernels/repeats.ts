@@ -1,6 +1,6 @@
 /** Records work while it runs, and makes it again out of its recording. */
 import type { Arena } from "./arena.ts";
-import type { Commands, Dispatch } from "./commands.ts";
+import type { Commands, Dispatch, RowCopy } from "./commands.ts";
 import type { Bindable, Gpu, Program, Recorder } from "./gpu.ts";
 import type { Pipelines } from "./pipelines.ts";
 import { keyOf, Recording, Recordings } from "./recording.ts";
@@ -31,6 +31,10 @@ export class Repeats {
 
   add(dispatch: Dispatch, shader: Program["shader"], bindings: Readonly<Record<string, Bindable>>): void {
     this.#recording?.add(dispatch, shader, bindings);
+  }
+
+  addCopy(copy: RowCopy): void {
+    this.#recording?.addCopy(copy);
   }
 
   /** The work did what dispatches alone do not. */
@@ -70,11 +74,15 @@ export class Repeats {
     if (!recording || !arena.claim(recording.taken)) return undefined;
     check();
     for (const step of recording.steps) {
+      if ("rows" in step) {
+        commands.copyRows({ ...step, memory: recording.other(step.memory, args) });
+        continue;
+      }
       const { rebound } = step;
       const group = rebound && pipelines.group(rebound.shader, recording.rebind(rebound.bindings, args));
       commands.dispatch(group ? { ...step, group } : step);
     }
-    gpu.dispatches += recording.steps.length;
+    gpu.dispatches += recording.dispatches;
     gpu.flop += recording.flop;
     const result = recording.result!;
     for (const memory of recording.taken) if (memory !== result.memory) arena.give(memory);

@@ -59,19 +59,21 @@ export const attentionMixFew: Shader<"probs" | "v" | "z", { WG?: number; SG: num
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
 // One invocation makes four neighbouring columns: a token that is alone, as in an answer, would leave most of a tile idle.
-// The sum has the order of lib/tile.wgsl and lib/panel.wgsl: blocks of 16 sources, one source after another, and the total.
+// The sum has the order of lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 sources and the total.
 //
+// use lib/few.wgsl
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
 
-const K_BLOCK = 16u;
-
 fn block_of(weights: u32, row: u32, head: u32, column: u32, s: u32) -> vec4f {
   var sum = vec4f();
-  for (var i = s; i < min(s + K_BLOCK, params.sources); i++) {
-    sum = fma(vec4f(probs[weights + i]), columns(row, head, i, column), sum);
+  for (var turn = 0u; turn < 4u; turn++) {
+    let first = s + neighbours_at(column, turn);
+    for (var i = first; i < min(first + 4u, params.sources); i++) {
+      sum = fma(vec4f(probs[weights + i]), columns(row, head, i, column), sum);
+    }
   }
   return sum;
 }
@@ -90,6 +92,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   var total = vec4f();
   for (var s = 0u; s < params.sources; s += K_BLOCK) { total += block_of(weights, row, head, column, s); }
   store(batch, query, head, column, total);
+}
+
+// The order of a sum within a block of 16 where one invocation makes a product's column alone: that of the adapter's tiles
+// (lib/tile.wgsl), one after another, or of the lane that makes the column in panels (lib/panel.wgsl).
+//
+// The kernel brings SG.
+
+const K_BLOCK = 16u;
+
+// The first of the four neighbours that are added first, second, third or fourth.
+fn neighbours_at(column: u32, turn: u32) -> u32 {
+  if (SG == 4u) { return 4u * ((column / 4u % 4u) ^ turn); }
+  return 4u * turn;
 }
 
 // What the attention mixes of tier D share: parameters and bindings, where
@@ -177,14 +192,14 @@ requires immediate_address_space;
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
-// Its head, its row of values and its queries; the first column of each of its four sets.
-struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, row: u32, column: vec4u, }
+// Its head, its row of values and its queries; the first column of its first set.
+struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, row: u32, column: u32, }
 
 fn weights_at(at: Lane, which: u32, s: u32) -> Weights {
-  let column = at.column[which];
+  let column = min(at.column + 4u * SG * which, params.dim - 4u);
   return Weights(
-    four(at.row, at.head, s, column), four(at.row, at.head, s + 4u, column),
-    four(at.row, at.head, s + 8u, column), four(at.row, at.head, s + 12u, column),
+    four(at.row, at.head, s + neighbours_of(at.lane, 0u), column), four(at.row, at.head, s + neighbours_of(at.lane, 1u), column),
+    four(at.row, at.head, s + neighbours_of(at.lane, 2u), column), four(at.row, at.head, s + neighbours_of(at.lane, 3u), column),
   );
 }
 
@@ -192,14 +207,15 @@ fn start_of(at: Lane, i: u32) -> u32 { return start(at.rows, at.query + i, at.he
 
 // Beyond the last source probabilities are zero.
 fn row_at(start: u32, s: u32, lane: u32) -> vec4f {
-  let at = vec4u(s + lane) + vec4u(0u, 4u, 8u, 12u);
+  let at = vec4u(s + neighbours_of(lane, 0u)) + vec4u(0u, 1u, 2u, 3u);
   let mine = vec4u(start) + min(at, vec4u(params.sources - 1u));
   let row = vec4f(probs[mine.x], probs[mine.y], probs[mine.z], probs[mine.w]);
   return row * select(vec4f(), vec4f(1.0), at < vec4u(params.sources));
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
-  store(at.batch, at.query + i, at.head, at.column[which], value);
+  let column = at.column + 4u * SG * which;
+  if (column < params.dim) { store(at.batch, at.query + i, at.head, column, value); }
 }
 
 @compute @workgroup_size(SG)
@@ -210,8 +226,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
   let query = PANEL_ROWS * (tile % query_tiles);
   let queries = min(PANEL_ROWS, params.queries - query);
-  let own = panel_columns() * (tile / query_tiles % column_tiles) + 4u * lane;
-  let column = min(vec4u(own) + 4u * SG * vec4u(0u, 1u, 2u, 3u), vec4u(params.dim - 4u));
+  let column = panel_columns() * (tile / query_tiles % column_tiles) + 4u * lane;
   let head = tile / query_tiles / column_tiles % params.own_heads;
   let batch = tile / query_tiles / column_tiles / params.own_heads;
   let rows = row_of(batch, params.p_rows) * params.tokens;
@@ -225,11 +240,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
+// loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
+// instruction where a broadcast is 13. So the order within a block is the lane's; a column must therefore always be made by
+// the same lane, number column / 4 % 4.
 //
-// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
-// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for the 16
+// inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
+// these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 2 or 4
@@ -237,7 +255,7 @@ override SETS: u32; // 2 or 4
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
+// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
@@ -247,6 +265,9 @@ struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+// The first of four neighbouring inputs of a block: of those that a lane multiplies first, second, third or fourth.
+fn neighbours_of(lane: u32, turn: u32) -> u32 { return 4u * (lane ^ turn); }
 
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
@@ -300,22 +321,22 @@ fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u3
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
   var t = Sums();
-  add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
-  add_inputs(&t, row.y, w.a.q, w.b.q, w.c.q, w.d.q);
-  add_inputs(&t, row.z, w.a.r, w.b.r, w.c.r, w.d.r);
-  add_inputs(&t, row.w, w.a.s, w.b.s, w.c.s, w.d.s);
+  add_inputs(&t, row, w.a.p, w.b.p, w.c.p, w.d.p);
+  add_inputs(&t, quadSwapX(row), w.a.q, w.b.q, w.c.q, w.d.q);
+  add_inputs(&t, quadSwapY(row), w.a.r, w.b.r, w.c.r, w.d.r);
+  add_inputs(&t, quadSwapDiagonal(row), w.a.s, w.b.s, w.c.s, w.d.s);
   (*total).a += t.a;
   (*total).b += t.b;
   (*total).c += t.c;
   (*total).d += t.d;
 }
 
-// Four inputs, of which each lane holds the row's value for one.
-fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
-  add_input(t, subgroupBroadcast(mine, 0u), a[0], b[0], c[0], d[0]);
-  add_input(t, subgroupBroadcast(mine, 1u), a[1], b[1], c[1], d[1]);
-  add_input(t, subgroupBroadcast(mine, 2u), a[2], b[2], c[2], d[2]);
-  add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
+// The row's values for four inputs.
+fn add_inputs(t: ptr<function, Sums>, values: vec4f, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
+  add_input(t, values.x, a[0], b[0], c[0], d[0]);
+  add_input(t, values.y, a[1], b[1], c[1], d[1]);
+  add_input(t, values.z, a[2], b[2], c[2], d[2]);
+  add_input(t, values.w, a[3], b[3], c[3], d[3]);
 }
 
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
@@ -1131,19 +1152,20 @@ export const attentionScoresFew: Shader<"q" | "k" | "y", { WG?: number; SG: numb
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
 // One invocation a score: a token that is alone, as in an answer, would leave most of a tile idle. The sum has the order of
-// lib/tile.wgsl and lib/panel.wgsl: blocks of 16 elements, one element after another, and the total.
+// lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 elements and the total.
 //
+// use lib/few.wgsl
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
 
-const K_BLOCK = 16u;
-
 // A block of elements from d on. As dim is a multiple of 8, no four of them cross the head's end.
-fn block_of(query: u32, key: u32, d: u32) -> f32 {
+fn block_of(query: u32, key: u32, d: u32, source: u32) -> f32 {
   var sum = 0.0;
-  for (var e = d; e < min(d + K_BLOCK, params.dim); e += 4u) {
+  for (var turn = 0u; turn < 4u; turn++) {
+    let e = d + neighbours_at(source, turn);
+    if (e >= params.dim) { continue; }
     let near = k[(key + e) / 4u];
     sum = fma(q[query + e], near.x, sum);
     sum = fma(q[query + e + 1u], near.y, sum);
@@ -1164,10 +1186,23 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let asking = start(row_of(batch, params.q_rows) * params.tokens, query, head);
   let key = memory_of(row_of(batch, params.k_rows), source, params.first_head + head);
   var total = 0.0;
-  for (var d = 0u; d < params.dim; d += K_BLOCK) { total += block_of(asking, key, d); }
+  for (var d = 0u; d < params.dim; d += K_BLOCK) { total += block_of(asking, key, d, source); }
   let p = place(batch, query, head);
   let hidden = params.causal != 0u && source + params.tokens > p.token + params.sources;
   y[p.at + source] = select(total * params.scale, params.minus_infinity, hidden);
+}
+
+// The order of a sum within a block of 16 where one invocation makes a product's column alone: that of the adapter's tiles
+// (lib/tile.wgsl), one after another, or of the lane that makes the column in panels (lib/panel.wgsl).
+//
+// The kernel brings SG.
+
+const K_BLOCK = 16u;
+
+// The first of the four neighbours that are added first, second, third or fourth.
+fn neighbours_at(column: u32, turn: u32) -> u32 {
+  if (SG == 4u) { return 4u * ((column / 4u % 4u) ^ turn); }
+  return 4u * turn;
 }
 
 // What the attention scores of tier D share: parameters and bindings, where queries
@@ -1284,26 +1319,27 @@ requires immediate_address_space;
 // Its head and its queries; the first of its first four sources, and where the keys of all sets start.
 struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, source: u32, keys: array<vec4u, 4>, }
 
-// The sources of one of a lane's sets.
-fn sources_of(source: u32, which: u32) -> vec4u { return clamped(source + 4u * SG * which); }
-
 fn weights_at(at: Lane, which: u32, d: u32) -> Weights {
   let keys = at.keys[which];
-  return Weights(four(keys, d), four(keys, d + 4u), four(keys, d + 8u), four(keys, d + 12u));
+  return Weights(
+    four(keys, d + neighbours_of(at.lane, 0u)), four(keys, d + neighbours_of(at.lane, 1u)),
+    four(keys, d + neighbours_of(at.lane, 2u)), four(keys, d + neighbours_of(at.lane, 3u)),
+  );
 }
 
 fn start_of(at: Lane, i: u32) -> u32 { return start(at.rows, at.query + i, at.head); }
 
 // Beyond the head's end queries are zero.
 fn row_at(start: u32, d: u32, lane: u32) -> vec4f {
-  let at = vec4u(d + lane) + vec4u(0u, 4u, 8u, 12u);
+  let at = vec4u(d + neighbours_of(lane, 0u)) + vec4u(0u, 1u, 2u, 3u);
   let query = vec4f(q[start + within(at.x)], q[start + within(at.y)], q[start + within(at.z)], q[start + within(at.w)]);
   if (!RAGGED) { return query; }
   return query * select(vec4f(), vec4f(1.0), at < vec4u(params.dim));
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
-  store(place(at.batch, at.query + i, at.head), sources_of(at.source, which), value);
+  let source = at.source + 4u * SG * which;
+  if (source < params.sources) { store(place(at.batch, at.query + i, at.head), clamped(source), value); }
 }
 
 @compute @workgroup_size(SG)
@@ -1320,8 +1356,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let rows = row_of(batch, params.q_rows) * params.tokens;
   let row = row_of(batch, params.k_rows);
   let keys = array<vec4u, 4>(
-    keys_of(row, sources_of(source, 0u), head), keys_of(row, sources_of(source, 1u), head),
-    keys_of(row, sources_of(source, 2u), head), keys_of(row, sources_of(source, 3u), head),
+    keys_of(row, clamped(source), head), keys_of(row, clamped(source + 4u * SG), head),
+    keys_of(row, clamped(source + 8u * SG), head), keys_of(row, clamped(source + 12u * SG), head),
   );
   make_rows(Lane(lane, batch, rows, query, head, source, keys), queries, params.dim);
 }
@@ -1333,11 +1369,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
+// loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
+// instruction where a broadcast is 13. So the order within a block is the lane's; a column must therefore always be made by
+// the same lane, number column / 4 % 4.
 //
-// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
-// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for the 16
+// inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
+// these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 2 or 4
@@ -1345,7 +1384,7 @@ override SETS: u32; // 2 or 4
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
+// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
@@ -1355,6 +1394,9 @@ struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+// The first of four neighbouring inputs of a block: of those that a lane multiplies first, second, third or fourth.
+fn neighbours_of(lane: u32, turn: u32) -> u32 { return 4u * (lane ^ turn); }
 
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
@@ -1408,22 +1450,22 @@ fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u3
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
   var t = Sums();
-  add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
-  add_inputs(&t, row.y, w.a.q, w.b.q, w.c.q, w.d.q);
-  add_inputs(&t, row.z, w.a.r, w.b.r, w.c.r, w.d.r);
-  add_inputs(&t, row.w, w.a.s, w.b.s, w.c.s, w.d.s);
+  add_inputs(&t, row, w.a.p, w.b.p, w.c.p, w.d.p);
+  add_inputs(&t, quadSwapX(row), w.a.q, w.b.q, w.c.q, w.d.q);
+  add_inputs(&t, quadSwapY(row), w.a.r, w.b.r, w.c.r, w.d.r);
+  add_inputs(&t, quadSwapDiagonal(row), w.a.s, w.b.s, w.c.s, w.d.s);
   (*total).a += t.a;
   (*total).b += t.b;
   (*total).c += t.c;
   (*total).d += t.d;
 }
 
-// Four inputs, of which each lane holds the row's value for one.
-fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
-  add_input(t, subgroupBroadcast(mine, 0u), a[0], b[0], c[0], d[0]);
-  add_input(t, subgroupBroadcast(mine, 1u), a[1], b[1], c[1], d[1]);
-  add_input(t, subgroupBroadcast(mine, 2u), a[2], b[2], c[2], d[2]);
-  add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
+// The row's values for four inputs.
+fn add_inputs(t: ptr<function, Sums>, values: vec4f, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
+  add_input(t, values.x, a[0], b[0], c[0], d[0]);
+  add_input(t, values.y, a[1], b[1], c[1], d[1]);
+  add_input(t, values.z, a[2], b[2], c[2], d[2]);
+  add_input(t, values.w, a[3], b[3], c[3], d[3]);
 }
 
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
@@ -2504,11 +2546,11 @@ export const columns: Shader<"x" | "y", { WG?: number }, "count" | "x_width" | "
   params: [{"name":"count","type":"u32"},{"name":"x_width","type":"u32"},{"name":"first","type":"u32"},{"name":"width","type":"u32"}],
   code: {
     plain: `requires immediate_address_space;
-// A block of columns: y[v] = x[v, first .. first + width]
+// A block of columns: y[v] = x[v, first .. first + width], 0 where x has no column
 //
 //   x [vectors, x_width]   y [vectors, width]
 //
-// Takes q, k and v out of a fused projection.
+// Takes q, k and v out of a fused projection; fills rows up to a width.
 //
 // use lib/grid.wgsl
 
@@ -2524,7 +2566,8 @@ var<immediate> params: Params;
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = linear_group(id, count) * WG + lane;
   if (i >= params.count) { return; }
-  y[i] = x[i / params.width * params.x_width + params.first + i % params.width];
+  let column = params.first + i % params.width;
+  y[i] = select(0.0, x[i / params.width * params.x_width + min(column, params.x_width - 1u)], column < params.x_width);
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -3961,10 +4004,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-panel-half.wgsl */
-export const matmulPanelHalf: Shader<"x" | "weight" | "bias" | "y", { BLOCKS: number; SETS: number; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
+export const matmulPanelHalf: Shader<"x" | "weight" | "bias" | "y", { BLOCKS: number; SETS: number; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane" | "begin" | "rows"> = {
   name: "matmul-panel-half",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
+  bindings: [{"name":"x","kind":"texture"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"},{"name":"begin","type":"u32"},{"name":"rows","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -3977,47 +4020,59 @@ requires immediate_address_space;
 // use lib/matmul-panel.wgsl
 // use lib/rows-half.wgsl
 
-fn weights_in(place: vec2u, k: u32) -> Weights {
-  let near = eight(place, k);
-  let far = eight(place, k + 8u);
+fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
+  let odd = lane % 2u == 1u;
+  let near = eight(place, k + neighbours_of(lane & 2u, 0u), odd);
+  let far = eight(place, k + neighbours_of(lane & 2u, 2u), odd);
   return Weights(near.near, near.far, far.near, far.far);
 }
 
 // The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
-// \`weights_in\`, the weights of four neighbouring outputs for 16 inputs.
+// \`weights_in\`, the weights of four neighbouring outputs for 16 inputs in a lane's order.
+//
+// The rows lie in a texture, each a row of texels: a fetch brings four values in half the instructions of four loads, as on
+// SwiftShader every load is a search for its lanes' addresses. x holds so many rows as a texture has, from \`begin\` on.
 //
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, begin: u32, rows: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var x: texture_2d<u32>;
+
 // The first of its rows; which four outputs its first set is, and where the weights of all sets lie.
 struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
 
-fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k); }
+fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k, at.lane); }
 
-fn start_of(at: Lane, i: u32) -> u32 { return start(at.row + i); }
+fn start_of(at: Lane, i: u32) -> u32 { return at.row + i; }
 
 // Beyond the last input rows are zero.
-fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
-  let at = vec4u(k + lane) + vec4u(0u, 4u, 8u, 12u);
-  let row = vec4f(x[start + within(at.x)], x[start + within(at.y)], x[start + within(at.z)], x[start + within(at.w)]);
-  if (!RAGGED) { return row; }
-  return row * select(vec4f(), vec4f(1.0), at < vec4u(params.k));
+fn row_at(row: u32, k: u32, lane: u32) -> vec4f {
+  let at = k + neighbours_of(lane, 0u);
+  let values = bitcast<vec4f>(textureLoad(x, vec2u(within(at) / 4u, row), 0));
+  if (!RAGGED) { return values; }
+  return select(vec4f(), values, at < params.k);
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
   let first = 4u * (at.own + which * SG);
-  if (first < params.n) { store(at.row + i, first, value + bias_of(first)); }
+  if (first < params.n) { store(params.begin + at.row + i, first, value + bias_of(first)); }
 }
 
+// Columns are counted from a multiple of 4 SG of the whole weight on, so that a column has its lane in any part of it.
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let row_tiles = (params.rows + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let before = params.first / 4u % SG;
+  let columns = 4u * before + params.n;
   let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((params.n + panel_columns() - 1u) / panel_columns())) { return; }
+  if (tile >= row_tiles * ((columns + panel_columns() - 1u) / panel_columns())) { return; }
   let row = PANEL_ROWS * (tile % row_tiles);
-  let rows = min(PANEL_ROWS, params.vectors - row);
-  let own = tile / row_tiles * SETS * SG + lane;
+  let rows = min(PANEL_ROWS, params.rows - row);
+  let own = tile / row_tiles * SETS * SG + lane - before; // those before the first are beyond the last
   let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
   make_rows(Lane(lane, row, own, places), rows, params.k);
 }
@@ -4029,11 +4084,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
+// loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
+// instruction where a broadcast is 13. So the order within a block is the lane's; a column must therefore always be made by
+// the same lane, number column / 4 % 4.
 //
-// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
-// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for the 16
+// inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
+// these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 2 or 4
@@ -4041,7 +4099,7 @@ override SETS: u32; // 2 or 4
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
+// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
@@ -4051,6 +4109,9 @@ struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+// The first of four neighbouring inputs of a block: of those that a lane multiplies first, second, third or fourth.
+fn neighbours_of(lane: u32, turn: u32) -> u32 { return 4u * (lane ^ turn); }
 
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
@@ -4104,22 +4165,22 @@ fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u3
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
   var t = Sums();
-  add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
-  add_inputs(&t, row.y, w.a.q, w.b.q, w.c.q, w.d.q);
-  add_inputs(&t, row.z, w.a.r, w.b.r, w.c.r, w.d.r);
-  add_inputs(&t, row.w, w.a.s, w.b.s, w.c.s, w.d.s);
+  add_inputs(&t, row, w.a.p, w.b.p, w.c.p, w.d.p);
+  add_inputs(&t, quadSwapX(row), w.a.q, w.b.q, w.c.q, w.d.q);
+  add_inputs(&t, quadSwapY(row), w.a.r, w.b.r, w.c.r, w.d.r);
+  add_inputs(&t, quadSwapDiagonal(row), w.a.s, w.b.s, w.c.s, w.d.s);
   (*total).a += t.a;
   (*total).b += t.b;
   (*total).c += t.c;
   (*total).d += t.d;
 }
 
-// Four inputs, of which each lane holds the row's value for one.
-fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
-  add_input(t, subgroupBroadcast(mine, 0u), a[0], b[0], c[0], d[0]);
-  add_input(t, subgroupBroadcast(mine, 1u), a[1], b[1], c[1], d[1]);
-  add_input(t, subgroupBroadcast(mine, 2u), a[2], b[2], c[2], d[2]);
-  add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
+// The row's values for four inputs.
+fn add_inputs(t: ptr<function, Sums>, values: vec4f, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
+  add_input(t, values.x, a[0], b[0], c[0], d[0]);
+  add_input(t, values.y, a[1], b[1], c[1], d[1]);
+  add_input(t, values.z, a[2], b[2], c[2], d[2]);
+  add_input(t, values.w, a[3], b[3], c[3], d[3]);
 }
 
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
@@ -4132,19 +4193,15 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
+// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
+// which is a multiple of 4 as the plane is. x and the parameters are brought.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
@@ -4157,8 +4214,6 @@ fn within(k: u32) -> u32 {
 
 // Where the weights of four neighbouring outputs lie, the last for those beyond it.
 fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(output: u32) -> vec4f {
@@ -4205,6 +4260,8 @@ fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at
 // The weights of four outputs for eight inputs, one input a column.
 struct Eight { near: mat4x4f, far: mat4x4f, }
 
+fn in_turn(words: vec4u, swapped: bool) -> vec4u { return select(words, words.zwxy, swapped); }
+
 // Of two words of each output: four inputs.
 fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
   return transpose(mat4x4f(
@@ -4213,12 +4270,13 @@ fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
   ));
 }
 
-fn eight(place: vec2u, k: u32) -> Eight {
+// \`swapped\`: the last four inputs are the near ones.
+fn eight(place: vec2u, k: u32, swapped: bool) -> Eight {
   let at = texel_at(place, k);
-  let a = inputs(at, 0u);
-  let b = inputs(at, 1u);
-  let c = inputs(at, 2u);
-  let d = inputs(at, 3u);
+  let a = in_turn(inputs(at, 0u), swapped);
+  let b = in_turn(inputs(at, 1u), swapped);
+  let c = in_turn(inputs(at, 2u), swapped);
+  let d = in_turn(inputs(at, 3u), swapped);
   return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
 }
 
@@ -4255,10 +4313,10 @@ fn open_half(bits: u32) -> vec2f {
 };
 
 /** shaders/matmul-panel-nf4.wgsl */
-export const matmulPanelNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; BLOCKS: number; SETS: number; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
+export const matmulPanelNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; BLOCKS: number; SETS: number; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane" | "begin" | "rows"> = {
   name: "matmul-panel-nf4",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
+  bindings: [{"name":"x","kind":"texture"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"},{"name":"begin","type":"u32"},{"name":"rows","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -4278,11 +4336,11 @@ var<private> table: array<f32, 16> = NF4_LEVELS;
 
 fn level(code: u32) -> f32 { return table[code]; }
 
-fn weights_in(place: vec2u, k: u32) -> Weights {
+fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
   let scale = scales(place, k);
   var w = Weights();
   for (var left = 4u; left > 0u; left--) {
-    let at = k + 4u * (left - 1u);
+    let at = k + neighbours_of(lane, left - 1u);
     let codes = code_texel(place, at) >> vec4u((4u * at) & 16u);
     w = Weights(four(codes, place, at, scale), w.p, w.q, w.r);
   }
@@ -4290,40 +4348,51 @@ fn weights_in(place: vec2u, k: u32) -> Weights {
 }
 
 // The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
-// \`weights_in\`, the weights of four neighbouring outputs for 16 inputs.
+// \`weights_in\`, the weights of four neighbouring outputs for 16 inputs in a lane's order.
+//
+// The rows lie in a texture, each a row of texels: a fetch brings four values in half the instructions of four loads, as on
+// SwiftShader every load is a search for its lanes' addresses. x holds so many rows as a texture has, from \`begin\` on.
 //
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, begin: u32, rows: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var x: texture_2d<u32>;
+
 // The first of its rows; which four outputs its first set is, and where the weights of all sets lie.
 struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
 
-fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k); }
+fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k, at.lane); }
 
-fn start_of(at: Lane, i: u32) -> u32 { return start(at.row + i); }
+fn start_of(at: Lane, i: u32) -> u32 { return at.row + i; }
 
 // Beyond the last input rows are zero.
-fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
-  let at = vec4u(k + lane) + vec4u(0u, 4u, 8u, 12u);
-  let row = vec4f(x[start + within(at.x)], x[start + within(at.y)], x[start + within(at.z)], x[start + within(at.w)]);
-  if (!RAGGED) { return row; }
-  return row * select(vec4f(), vec4f(1.0), at < vec4u(params.k));
+fn row_at(row: u32, k: u32, lane: u32) -> vec4f {
+  let at = k + neighbours_of(lane, 0u);
+  let values = bitcast<vec4f>(textureLoad(x, vec2u(within(at) / 4u, row), 0));
+  if (!RAGGED) { return values; }
+  return select(vec4f(), values, at < params.k);
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
   let first = 4u * (at.own + which * SG);
-  if (first < params.n) { store(at.row + i, first, value + bias_of(first)); }
+  if (first < params.n) { store(params.begin + at.row + i, first, value + bias_of(first)); }
 }
 
+// Columns are counted from a multiple of 4 SG of the whole weight on, so that a column has its lane in any part of it.
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let row_tiles = (params.rows + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let before = params.first / 4u % SG;
+  let columns = 4u * before + params.n;
   let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((params.n + panel_columns() - 1u) / panel_columns())) { return; }
+  if (tile >= row_tiles * ((columns + panel_columns() - 1u) / panel_columns())) { return; }
   let row = PANEL_ROWS * (tile % row_tiles);
-  let rows = min(PANEL_ROWS, params.vectors - row);
-  let own = tile / row_tiles * SETS * SG + lane;
+  let rows = min(PANEL_ROWS, params.rows - row);
+  let own = tile / row_tiles * SETS * SG + lane - before; // those before the first are beyond the last
   let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
   make_rows(Lane(lane, row, own, places), rows, params.k);
 }
@@ -4335,11 +4404,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
+// loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
+// instruction where a broadcast is 13. So the order within a block is the lane's; a column must therefore always be made by
+// the same lane, number column / 4 % 4.
 //
-// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
-// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for the 16
+// inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
+// these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 2 or 4
@@ -4347,7 +4419,7 @@ override SETS: u32; // 2 or 4
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
+// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
@@ -4357,6 +4429,9 @@ struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+// The first of four neighbouring inputs of a block: of those that a lane multiplies first, second, third or fourth.
+fn neighbours_of(lane: u32, turn: u32) -> u32 { return 4u * (lane ^ turn); }
 
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
@@ -4410,22 +4485,22 @@ fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u3
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
   var t = Sums();
-  add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
-  add_inputs(&t, row.y, w.a.q, w.b.q, w.c.q, w.d.q);
-  add_inputs(&t, row.z, w.a.r, w.b.r, w.c.r, w.d.r);
-  add_inputs(&t, row.w, w.a.s, w.b.s, w.c.s, w.d.s);
+  add_inputs(&t, row, w.a.p, w.b.p, w.c.p, w.d.p);
+  add_inputs(&t, quadSwapX(row), w.a.q, w.b.q, w.c.q, w.d.q);
+  add_inputs(&t, quadSwapY(row), w.a.r, w.b.r, w.c.r, w.d.r);
+  add_inputs(&t, quadSwapDiagonal(row), w.a.s, w.b.s, w.c.s, w.d.s);
   (*total).a += t.a;
   (*total).b += t.b;
   (*total).c += t.c;
   (*total).d += t.d;
 }
 
-// Four inputs, of which each lane holds the row's value for one.
-fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
-  add_input(t, subgroupBroadcast(mine, 0u), a[0], b[0], c[0], d[0]);
-  add_input(t, subgroupBroadcast(mine, 1u), a[1], b[1], c[1], d[1]);
-  add_input(t, subgroupBroadcast(mine, 2u), a[2], b[2], c[2], d[2]);
-  add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
+// The row's values for four inputs.
+fn add_inputs(t: ptr<function, Sums>, values: vec4f, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
+  add_input(t, values.x, a[0], b[0], c[0], d[0]);
+  add_input(t, values.y, a[1], b[1], c[1], d[1]);
+  add_input(t, values.z, a[2], b[2], c[2], d[2]);
+  add_input(t, values.w, a[3], b[3], c[3], d[3]);
 }
 
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
@@ -4438,19 +4513,15 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
+// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
+// which is a multiple of 4 as the plane is. x and the parameters are brought.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
@@ -4463,8 +4534,6 @@ fn within(k: u32) -> u32 {
 
 // Where the weights of four neighbouring outputs lie, the last for those beyond it.
 fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(output: u32) -> vec4f {
@@ -4594,10 +4663,10 @@ fn open_half(bits: u32) -> vec2f {
 };
 
 /** shaders/matmul-panel.wgsl */
-export const matmulPanel: Shader<"x" | "weight" | "bias" | "y", { BLOCKS: number; SETS: number; SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
+export const matmulPanel: Shader<"x" | "weight" | "bias" | "y", { BLOCKS: number; SETS: number; SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane" | "begin" | "rows"> = {
   name: "matmul-panel",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
+  bindings: [{"name":"x","kind":"texture"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"},{"name":"begin","type":"u32"},{"name":"rows","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -4610,45 +4679,59 @@ requires immediate_address_space;
 // use lib/matmul-panel.wgsl
 // use lib/rows-float.wgsl
 
-fn weights_in(place: vec2u, k: u32) -> Weights {
-  return Weights(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
+fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
+  return Weights(
+    four(place, k + neighbours_of(lane, 0u)), four(place, k + neighbours_of(lane, 1u)),
+    four(place, k + neighbours_of(lane, 2u)), four(place, k + neighbours_of(lane, 3u)),
+  );
 }
 
 // The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
-// \`weights_in\`, the weights of four neighbouring outputs for 16 inputs.
+// \`weights_in\`, the weights of four neighbouring outputs for 16 inputs in a lane's order.
+//
+// The rows lie in a texture, each a row of texels: a fetch brings four values in half the instructions of four loads, as on
+// SwiftShader every load is a search for its lanes' addresses. x holds so many rows as a texture has, from \`begin\` on.
 //
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, begin: u32, rows: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var x: texture_2d<u32>;
+
 // The first of its rows; which four outputs its first set is, and where the weights of all sets lie.
 struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
 
-fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k); }
+fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k, at.lane); }
 
-fn start_of(at: Lane, i: u32) -> u32 { return start(at.row + i); }
+fn start_of(at: Lane, i: u32) -> u32 { return at.row + i; }
 
 // Beyond the last input rows are zero.
-fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
-  let at = vec4u(k + lane) + vec4u(0u, 4u, 8u, 12u);
-  let row = vec4f(x[start + within(at.x)], x[start + within(at.y)], x[start + within(at.z)], x[start + within(at.w)]);
-  if (!RAGGED) { return row; }
-  return row * select(vec4f(), vec4f(1.0), at < vec4u(params.k));
+fn row_at(row: u32, k: u32, lane: u32) -> vec4f {
+  let at = k + neighbours_of(lane, 0u);
+  let values = bitcast<vec4f>(textureLoad(x, vec2u(within(at) / 4u, row), 0));
+  if (!RAGGED) { return values; }
+  return select(vec4f(), values, at < params.k);
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
   let first = 4u * (at.own + which * SG);
-  if (first < params.n) { store(at.row + i, first, value + bias_of(first)); }
+  if (first < params.n) { store(params.begin + at.row + i, first, value + bias_of(first)); }
 }
 
+// Columns are counted from a multiple of 4 SG of the whole weight on, so that a column has its lane in any part of it.
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let row_tiles = (params.rows + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let before = params.first / 4u % SG;
+  let columns = 4u * before + params.n;
   let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((params.n + panel_columns() - 1u) / panel_columns())) { return; }
+  if (tile >= row_tiles * ((columns + panel_columns() - 1u) / panel_columns())) { return; }
   let row = PANEL_ROWS * (tile % row_tiles);
-  let rows = min(PANEL_ROWS, params.vectors - row);
-  let own = tile / row_tiles * SETS * SG + lane;
+  let rows = min(PANEL_ROWS, params.rows - row);
+  let own = tile / row_tiles * SETS * SG + lane - before; // those before the first are beyond the last
   let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
   make_rows(Lane(lane, row, own, places), rows, params.k);
 }
@@ -4660,11 +4743,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
 // a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
 //
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, in the order of lib/tile.wgsl and lib/strip.wgsl.
+// Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
+// loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
+// instruction where a broadcast is 13. So the order within a block is the lane's; a column must therefore always be made by
+// the same lane, number column / 4 % 4.
 //
-// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for 16 inputs;
-// start_of, where a row begins; row_at, a lane's own four values of a row for 16 inputs: for inputs lane, 4 + lane, 8 + lane
-// and 12 + lane; and store_at, which stores the sums of a row at one of its sets.
+// The kernel brings Lane, what a lane knows of its columns and rows; weights_at, the weights of one of its sets for the 16
+// inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
+// these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
 override BLOCKS: u32; // 1 or 4
 override SETS: u32; // 2 or 4
@@ -4672,7 +4758,7 @@ override SETS: u32; // 2 or 4
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
 
-// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix.
+// The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
 struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
@@ -4682,6 +4768,9 @@ struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
+
+// The first of four neighbouring inputs of a block: of those that a lane multiplies first, second, third or fourth.
+fn neighbours_of(lane: u32, turn: u32) -> u32 { return 4u * (lane ^ turn); }
 
 fn block_at(at: Lane, k: u32) -> Block {
   var w = Block();
@@ -4735,22 +4824,22 @@ fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u3
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
   var t = Sums();
-  add_inputs(&t, row.x, w.a.p, w.b.p, w.c.p, w.d.p);
-  add_inputs(&t, row.y, w.a.q, w.b.q, w.c.q, w.d.q);
-  add_inputs(&t, row.z, w.a.r, w.b.r, w.c.r, w.d.r);
-  add_inputs(&t, row.w, w.a.s, w.b.s, w.c.s, w.d.s);
+  add_inputs(&t, row, w.a.p, w.b.p, w.c.p, w.d.p);
+  add_inputs(&t, quadSwapX(row), w.a.q, w.b.q, w.c.q, w.d.q);
+  add_inputs(&t, quadSwapY(row), w.a.r, w.b.r, w.c.r, w.d.r);
+  add_inputs(&t, quadSwapDiagonal(row), w.a.s, w.b.s, w.c.s, w.d.s);
   (*total).a += t.a;
   (*total).b += t.b;
   (*total).c += t.c;
   (*total).d += t.d;
 }
 
-// Four inputs, of which each lane holds the row's value for one.
-fn add_inputs(t: ptr<function, Sums>, mine: f32, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
-  add_input(t, subgroupBroadcast(mine, 0u), a[0], b[0], c[0], d[0]);
-  add_input(t, subgroupBroadcast(mine, 1u), a[1], b[1], c[1], d[1]);
-  add_input(t, subgroupBroadcast(mine, 2u), a[2], b[2], c[2], d[2]);
-  add_input(t, subgroupBroadcast(mine, 3u), a[3], b[3], c[3], d[3]);
+// The row's values for four inputs.
+fn add_inputs(t: ptr<function, Sums>, values: vec4f, a: mat4x4f, b: mat4x4f, c: mat4x4f, d: mat4x4f) {
+  add_input(t, values.x, a[0], b[0], c[0], d[0]);
+  add_input(t, values.y, a[1], b[1], c[1], d[1]);
+  add_input(t, values.z, a[2], b[2], c[2], d[2]);
+  add_input(t, values.w, a[3], b[3], c[3], d[3]);
 }
 
 // The weights stand first: SwiftShader's compiler copies the first factor within memory wherever it is used.
@@ -4763,19 +4852,15 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
+// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
+// which is a multiple of 4 as the plane is. x and the parameters are brought.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
@@ -4788,8 +4873,6 @@ fn within(k: u32) -> u32 {
 
 // Where the weights of four neighbouring outputs lie, the last for those beyond it.
 fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(output: u32) -> vec4f {
@@ -4880,8 +4963,8 @@ requires immediate_address_space;
 const STRIPS = 8u;
 
 fn weights(place: vec2u, k: u32) -> Weights {
-  let a = eight(place, k);
-  let b = eight(place, k + 8u);
+  let a = eight(place, k, false);
+  let b = eight(place, k + 8u, false);
   return weights_of(a.near, a.far, b.near, b.far);
 }
 
@@ -5044,6 +5127,13 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 // The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
+
 fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
 
 // A lane's input of each row. Beyond the last input the rows are zero.
@@ -5091,19 +5181,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
+// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
+// which is a multiple of 4 as the plane is. x and the parameters are brought.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
@@ -5116,8 +5202,6 @@ fn within(k: u32) -> u32 {
 
 // Where the weights of four neighbouring outputs lie, the last for those beyond it.
 fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(output: u32) -> vec4f {
@@ -5154,6 +5238,8 @@ fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at
 // The weights of four outputs for eight inputs, one input a column.
 struct Eight { near: mat4x4f, far: mat4x4f, }
 
+fn in_turn(words: vec4u, swapped: bool) -> vec4u { return select(words, words.zwxy, swapped); }
+
 // Of two words of each output: four inputs.
 fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
   return transpose(mat4x4f(
@@ -5162,12 +5248,13 @@ fn open_words(a: vec2u, b: vec2u, c: vec2u, d: vec2u) -> mat4x4f {
   ));
 }
 
-fn eight(place: vec2u, k: u32) -> Eight {
+// \`swapped\`: the last four inputs are the near ones.
+fn eight(place: vec2u, k: u32, swapped: bool) -> Eight {
   let at = texel_at(place, k);
-  let a = inputs(at, 0u);
-  let b = inputs(at, 1u);
-  let c = inputs(at, 2u);
-  let d = inputs(at, 3u);
+  let a = in_turn(inputs(at, 0u), swapped);
+  let b = in_turn(inputs(at, 1u), swapped);
+  let c = in_turn(inputs(at, 2u), swapped);
+  let d = in_turn(inputs(at, 3u), swapped);
   return Eight(open_words(a.xy, b.xy, c.xy, d.xy), open_words(a.zw, b.zw, c.zw, d.zw));
 }
 
@@ -5416,6 +5503,13 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 // The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
+
 fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
 
 // A lane's input of each row. Beyond the last input the rows are zero.
@@ -5463,19 +5557,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
+// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
+// which is a multiple of 4 as the plane is. x and the parameters are brought.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
@@ -5488,8 +5578,6 @@ fn within(k: u32) -> u32 {
 
 // Where the weights of four neighbouring outputs lie, the last for those beyond it.
 fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(output: u32) -> vec4f {
@@ -5797,6 +5885,13 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 // The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
+
 fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
 
 // A lane's input of each row. Beyond the last input the rows are zero.
@@ -5844,19 +5939,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
+// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
+// which is a multiple of 4 as the plane is. x and the parameters are brought.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
@@ -5869,8 +5960,6 @@ fn within(k: u32) -> u32 {
 
 // Where the weights of four neighbouring outputs lie, the last for those beyond it.
 fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(output: u32) -> vec4f {
@@ -6127,6 +6216,13 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 // The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+
+fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
+
 fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
 
 // A lane's input of each row. Beyond the last input the rows are zero.
@@ -6174,19 +6270,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): parameters and
-// bindings, where rows start, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias
-// n outputs from \`first\` on are made, which is a multiple of 4 as the plane is.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
+// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
+// which is a multiple of 4 as the plane is. x and the parameters are brought.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
@@ -6199,8 +6291,6 @@ fn within(k: u32) -> u32 {
 
 // Where the weights of four neighbouring outputs lie, the last for those beyond it.
 fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
 
 // The bias of four neighbouring outputs, as far as there are so many.
 fn bias_of(output: u32) -> vec4f {

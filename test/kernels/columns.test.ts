@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { columns } from "../../src/kernels/columns.ts";
+import { columns, widened } from "../../src/kernels/columns.ts";
 import { openDry } from "../../src/kernels/dry.ts";
 import { anyGpu, compute, devices, expectExactly, noise } from "./device.ts";
 
@@ -16,6 +16,15 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
     const x = noise(vectors * xWidth);
     const y = await compute(gpu, () => columns(gpu, "y", gpu.upload("x", [1, vectors, xWidth], x), first, width));
     expectExactly(y, reference(x, vectors, xWidth, first, width));
+  });
+
+  test("fills rows up with zeros", async () => {
+    const x = noise(3 * 7);
+    const y = await compute(gpu, () => widened(gpu, gpu.upload("x", [1, 3, 7], x), 8));
+    expectExactly(
+      y,
+      [0, 1, 2].flatMap((v) => [...x.slice(7 * v, 7 * v + 7), 0]),
+    );
   });
 });
 
