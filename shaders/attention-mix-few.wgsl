@@ -6,7 +6,7 @@
 // The sum has the order of lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 sources and the total.
 //
 // use lib/few.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-buffers.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;

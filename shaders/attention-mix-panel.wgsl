@@ -5,9 +5,16 @@
 // One workgroup is one subgroup and makes 64 queries times 4 SETS SG columns of a head (lib/panel.wgsl). Where all rows share
 // their values (`batches` is 1), the queries of all rows are one long list.
 //
+// Values lie in a texture.
+//
 // use lib/panel.wgsl
+// use lib/texels.wgsl
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
+
+@group(0) @binding(1) var v: texture_2d<u32>;
+
+fn value(i: u32) -> vec4f { return texel(v, i); }
 
 // Its head, its row of values and its queries; the first column of its first set.
 struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, row: u32, column: u32, }

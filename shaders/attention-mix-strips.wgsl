@@ -6,7 +6,7 @@
 // Where all rows share their values (`batches` is 1), the queries of all rows are one long list.
 //
 // use lib/strip.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-buffers.wgsl
 // use lib/grid.wgsl
 
 const STRIPS = 8u;

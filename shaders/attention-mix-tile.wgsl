@@ -6,7 +6,7 @@
 // their values (`batches` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-buffers.wgsl
 // use lib/query-starts.wgsl
 // use lib/grid.wgsl
 

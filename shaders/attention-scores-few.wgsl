@@ -7,7 +7,7 @@
 // lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 elements and the total.
 //
 // use lib/few.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-buffers.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;

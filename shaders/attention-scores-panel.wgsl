@@ -6,9 +6,17 @@
 // One workgroup is one subgroup and makes 64 queries times 4 SETS SG sources (lib/panel.wgsl). Where all rows share their
 // keys (`batches` is 1), the queries of all rows are one long list.
 //
+// Queries and keys lie in textures.
+//
 // use lib/panel.wgsl
+// use lib/texels.wgsl
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
+
+@group(0) @binding(0) var q: texture_2d<u32>;
+@group(0) @binding(1) var k: texture_2d<u32>;
+
+fn key(i: u32) -> vec4f { return texel(k, i); }
 
 // Its head and its queries; the first of its first four sources, and where the keys of all sets start.
 struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, source: u32, keys: array<vec4u, 4>, }
@@ -25,10 +33,10 @@ fn start_of(at: Lane, i: u32) -> u32 { return start(at.rows, at.query + i, at.he
 
 // Beyond the head's end queries are zero.
 fn row_at(start: u32, d: u32, lane: u32) -> vec4f {
-  let at = vec4u(d + neighbours_of(lane, 0u)) + vec4u(0u, 1u, 2u, 3u);
-  let query = vec4f(q[start + within(at.x)], q[start + within(at.y)], q[start + within(at.z)], q[start + within(at.w)]);
+  let at = d + neighbours_of(lane, 0u);
+  let query = texel(q, (start + within(at)) / 4u);
   if (!RAGGED) { return query; }
-  return query * select(vec4f(), vec4f(1.0), at < vec4u(params.dim));
+  return select(vec4f(), query, at < params.dim);
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {

@@ -7,7 +7,7 @@
 // rows share their keys (`batches` is 1), the queries of all rows are one long list.
 //
 // use lib/strip.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-buffers.wgsl
 // use lib/grid.wgsl
 
 const STRIPS = 8u;

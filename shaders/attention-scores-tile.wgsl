@@ -6,7 +6,7 @@
 // keys (`batches` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-buffers.wgsl
 // use lib/query-starts.wgsl
 // use lib/grid.wgsl
 

@@ -1,11 +1,14 @@
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
-// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from `first` on are made,
-// which is a multiple of 4 as the plane is. x and the parameters are brought.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
+// where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
+// from `first` on are made, which is a multiple of 4 as the plane is.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
 
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;

@@ -2,9 +2,6 @@
 // The kernel brings STRIPS, `prepare`, which readies a lane, `place_of`, where the weights of four
 // neighbouring outputs lie, and `weights`, which reads a block of inputs of them.
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }

@@ -1,6 +1,6 @@
-// What the attention mixes of tier D share: parameters and bindings, where
-// probabilities start, how values are read and the mix is stored. There are probabilities of `own_heads` of all heads, from
-// first_head on.
+// What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
+// are probabilities of `own_heads` of all heads, from first_head on. Brought are v and `value`, four words of it:
+// mix-buffers.wgsl, attention-mix-panel.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -13,7 +13,6 @@ struct Params {
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
@@ -24,7 +23,7 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  return v[(memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u];
+  return value((memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u);
 }
 
 // Four neighbouring columns of four sources, one source a column.

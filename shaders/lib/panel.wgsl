@@ -3,7 +3,8 @@
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
+// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
+// third of the time: where a panel takes all inputs (SINGLE), there are none.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -14,8 +15,9 @@
 // inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
 // these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
-override BLOCKS: u32; // 1 or 4
+override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
+override SINGLE: bool;
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -25,6 +27,8 @@ struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
 struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
+
+struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
@@ -46,42 +50,50 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  if (SINGLE) {
+    let w = panel_at(at, 0u);
+    for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
+    return;
+  }
   var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, at, rows, inputs);
-  for (var i = 0u; i < rows; i++) {
-    let total = totals[i];
-    store_at(at, 0u, i, total.a);
-    store_at(at, 1u, i, total.b);
-    if (SETS > 2u) {
-      store_at(at, 2u, i, total.c);
-      store_at(at, 3u, i, total.d);
-    }
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
+    let w = panel_at(at, k);
+    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+  }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+}
+
+fn store_sums(at: Lane, i: u32, total: Sums) {
+  store_at(at, 0u, i, total.a);
+  store_at(at, 1u, i, total.b);
+  if (SETS > 2u) {
+    store_at(at, 2u, i, total.c);
+    store_at(at, 3u, i, total.d);
   }
 }
 
-fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
-    let w0 = block_at(at, k);
-    var w1 = Block();
-    var w2 = Block();
-    var w3 = Block();
-    if (BLOCKS > 1u) {
-      w1 = block_at(at, k + K_BLOCK);
-      w2 = block_at(at, k + 2u * K_BLOCK);
-      w3 = block_at(at, k + 3u * K_BLOCK);
-    }
-    for (var i = 0u; i < rows; i++) {
-      let start = start_of(at, i);
-      var total = (*totals)[i];
-      add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) {
-        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
-        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
-        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
-      }
-      (*totals)[i] = total;
-    }
+fn panel_at(at: Lane, k: u32) -> Panel {
+  var w = Panel();
+  w.w0 = block_at(at, k);
+  if (BLOCKS > 1u) { w.w1 = block_at(at, k + K_BLOCK); }
+  if (BLOCKS > 2u) {
+    w.w2 = block_at(at, k + 2u * K_BLOCK);
+    w.w3 = block_at(at, k + 3u * K_BLOCK);
   }
+  return w;
+}
+
+// The total of a row and what the panel adds to it.
+fn with_panel(before: Sums, at: Lane, i: u32, k: u32, w: Panel) -> Sums {
+  let start = start_of(at, i);
+  var total = before;
+  add_block(&total, row_at(start, k, at.lane), w.w0);
+  if (BLOCKS > 1u) { add_block(&total, row_at(start, k + K_BLOCK, at.lane), w.w1); }
+  if (BLOCKS > 2u) {
+    add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w.w2);
+    add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w.w3);
+  }
+  return total;
 }
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {

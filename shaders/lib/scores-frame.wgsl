@@ -1,6 +1,6 @@
-// What the attention scores of tier D share: parameters and bindings, where queries
-// and keys start, how keys are read and scores stored. y has `own_heads` of all heads, from first_head on.
-// RAGGED: the last block of a head's elements is cut off.
+// What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
+// `own_heads` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
+// and `key`, four words of k: scores-buffers.wgsl, attention-scores-panel.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -13,8 +13,6 @@ struct Params {
 }
 var<immediate> params: Params;
 
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
@@ -41,7 +39,7 @@ fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
 // Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
 fn four(at: vec4u, d: u32) -> mat4x4f {
   let e = vec4u(within(d)) + at;
-  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
+  return transpose(mat4x4f(key(e.x / 4u), key(e.y / 4u), key(e.z / 4u), key(e.w / 4u)));
 }
 
 // A query's token, and where its scores start. Beyond the last query stands the last.

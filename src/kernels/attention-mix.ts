@@ -1,4 +1,4 @@
-import { batching, type Heads, headGroup, type Past, type Sources, withPast } from "./attention-scores.ts";
+import { batching, type Heads, headGroup, type Past, type Sources, wholeOf, withPast } from "./attention-scores.ts";
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
 import { groupsOf, runAttention } from "./group.ts";
@@ -43,7 +43,8 @@ export function mixInto(gpu: Gpu, z: Tensor, probs: Tensor, values: Sources, own
     const { batches, queries } = batching(rows(probs), values.rows, tokens);
     const some = { ...params, first_head: own.first, own_heads: own.count, batches, queries };
     const work = { times: own.count * batches, rows: queries, columns: dim, dim, sources };
-    runAttention(gpu, kernels, { SG: gpu.info.subgroupSize }, bindings, some, work);
+    const inTextures = { v: wholeOf(values, heads, dim) };
+    runAttention(gpu, kernels, { SG: gpu.info.subgroupSize }, bindings, inTextures, some, work);
   } else {
     const elements = size(z.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));

@@ -47,8 +47,9 @@ export function scoresOf(gpu: Gpu, label: string, q: Tensor, keys: Sources, caus
     const { batches, queries } = batching(rows(q), keys.rows, tokens);
     const some = { ...params, first_head: heads.first, own_heads: heads.count, batches, queries };
     const overrides = { SG: gpu.info.subgroupSize, RAGGED: dim % K_BLOCK !== 0 };
-    const work = { times: heads.count * batches, rows: queries, columns: sources, dim, sources };
-    runAttention(gpu, kernels, overrides, bindings, some, work);
+    const work = { times: heads.count * batches, rows: queries, columns: sources, dim, sources, panelInputs: dim };
+    const inTextures = { q, k: wholeOf(keys, allHeads, dim) };
+    runAttention(gpu, kernels, overrides, bindings, inTextures, some, work);
   } else {
     const elements = size(y.shape);
     gpu.run(shader, {}, bindings, { ...params, count: elements }, groupsOf(elements));
@@ -82,6 +83,11 @@ export interface Sources {
   readonly sources: number;
   /** Query heads that share a head of the memory. */
   readonly group: number;
+}
+
+/** All of the memory, as one tensor. */
+export function wholeOf({ memory, rows, prefix, sources, group }: Sources, heads: number, dim: number): Tensor {
+  return { label: "memory", shape: [prefix + rows * (sources - prefix), heads / group, dim], memory };
 }
 
 /** The keys that q is compared with. */

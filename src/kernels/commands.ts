@@ -9,18 +9,15 @@ export interface Dispatch {
   readonly workgroups: number;
 }
 
-/** Rows of words that become rows of `width` texels. */
-export interface RowCopy {
+/** Memory, so many texels of it, that goes into a texture. */
+export interface TexelCopy {
   readonly memory: Memory;
-  /** Bytes before the first row. */
-  readonly offset: number;
   readonly texture: TextureMemory;
-  readonly width: number;
-  readonly rows: number;
+  readonly count: number;
 }
 
-/** Rows whose bytes are a multiple of this are copied at once. */
-const COPY_BYTES = 256;
+/** Texels of a row: TEXELS of shaders/lib/texels.wgsl. */
+export const ROW_TEXELS = 8192;
 
 const FIRST_BATCH = 16;
 const BATCH = 64;
@@ -54,15 +51,17 @@ export class Commands {
     }
   }
 
-  copyRows({ memory, offset, texture, width, rows }: RowCopy): void {
-    const bytesPerRow = 16 * width;
-    const atOnce = bytesPerRow % COPY_BYTES === 0 ? rows : 1;
-    for (let row = 0; row < rows; row += atOnce) {
-      const start = (memory.offset ?? 0) + offset + row * bytesPerRow;
-      const source = { buffer: memory.buffer!, offset: start, ...(atOnce > 1 && { bytesPerRow }) };
-      const target = { texture: texture.texture!, origin: [0, row] };
-      this.encoder().copyBufferToTexture(source, target, [width, atOnce]);
-    }
+  copyTexels({ memory, texture, count }: TexelCopy): void {
+    const rows = Math.floor(count / ROW_TEXELS);
+    if (rows > 0) this.#copyTexels(memory, texture, 0, [ROW_TEXELS, rows]);
+    const rest = count % ROW_TEXELS;
+    if (rest > 0) this.#copyTexels(memory, texture, rows, [rest, 1]);
+  }
+
+  #copyTexels({ buffer, offset = 0 }: Memory, { texture }: TextureMemory, row: number, size: [number, number]): void {
+    const bytesPerRow = 16 * ROW_TEXELS;
+    const source = { buffer: buffer!, offset: offset + row * bytesPerRow, bytesPerRow };
+    this.encoder().copyBufferToTexture(source, { texture: texture!, origin: [0, row] }, size);
   }
 
   /** The begin of the first pass from now on is time 0. */

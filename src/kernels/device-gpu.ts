@@ -105,13 +105,14 @@ export class DeviceGpu implements Gpu {
     return this.#arena.texture(label, width, height);
   }
 
-  rowTexels(x: Tensor, first: number, count: number): TextureMemory {
-    const words = x.shape.at(-1)!;
-    const texture = this.#arena.rows(x.label, words / 4, count);
-    const copy = { memory: x.memory, offset: 4 * first * words, texture, width: words / 4, rows: count };
-    this.#repeats.addCopy(copy);
-    this.#commands.copyRows(copy);
-    return texture;
+  texels(...tensors: Tensor[]): TextureMemory[] {
+    return tensors.map((tensor, i) => {
+      const { memory, shape } = tensor;
+      const copy = { memory, texture: this.#arena.texels(i, tensor), count: size(shape) / 4 };
+      this.#repeats.addCopy(copy);
+      this.#commands.copyTexels(copy);
+      return copy.texture;
+    });
   }
 
   frame<T>(work: () => T): T {

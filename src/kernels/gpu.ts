@@ -82,8 +82,11 @@ export interface Gpu {
    */
   stream(place: Words | Texels, bytes: number, read: (into: Uint8Array) => Promise<void>): Promise<void>;
   texture(label: string, width: number, height: number): TextureMemory;
-  /** Rows first .. first + count of x [..., width], each a row of texels, until rows of the same width are asked for again. */
-  rowTexels(x: Tensor, first: number, count: number): TextureMemory;
+  /**
+   * The words of each tensor as texels (shaders/lib/texels.wgsl), for what is run next: the textures are soon used for
+   * others. The number of words is a multiple of 4.
+   */
+  texels(...tensors: Tensor[]): TextureMemory[];
   /** Runs `work`; what it allocated goes back to the arena, except the tensors that it returns. */
   frame<T>(work: () => T): T;
   /** Takes a tensor out of its frame: it lives until `release`. */

@@ -1,5 +1,6 @@
 import type { Bindable, Gpu } from "./gpu.ts";
 import type { Shader } from "./shader.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Invocations in a workgroup that reduces a vector: one subgroup in tier D, where barriers are dear; else 64. */
 export const groupSize = (gpu: Gpu): number => (gpu.info.tier === "D" ? gpu.info.subgroupSize : 64);
@@ -28,12 +29,12 @@ export const tileSize = (form: "strips" | "tall" | "tile"): TileSize =>
 export const K_BLOCK = 16;
 
 /**
- * A panel of so many blocks for products of so many columns. Weights that take much code to read (gathers, NF4) are best
- * read a block at a time.
+ * A panel of so many blocks for products of so many columns; `inputs` where it may take them all. Weights that take much code
+ * to read (NF4) are best read a block at a time.
  */
-export function panelFor(BLOCKS: 1 | 4, columns: number) {
+export function panelFor(BLOCKS: 1 | 2 | 4, columns: number, inputs = Number.POSITIVE_INFINITY) {
   const SETS = columns <= 32 ? 2 : 4;
-  return { overrides: { BLOCKS, SETS }, tile: { rows: 64, columns: 16 * SETS } };
+  return { overrides: { BLOCKS, SETS, SINGLE: inputs <= BLOCKS * K_BLOCK }, tile: { rows: 64, columns: 16 * SETS } };
 }
 
 /** Workgroups for a product of so many rows and columns. */
@@ -42,7 +43,7 @@ export const tilesOf = (tile: TileSize, rows: number, columns: number): number =
 
 /** What makes one of attention's products in tier D. */
 export interface AttentionKernels<Binding extends string, Overrides, Param extends string> {
-  readonly panel: Shader<Binding, Overrides & { BLOCKS: number; SETS: number }, Param>;
+  readonly panel: Shader<Binding, Overrides & { BLOCKS: number; SETS: number; SINGLE: boolean }, Param>;
   readonly strips: Shader<Binding, Overrides, Param>;
   readonly tile: Shader<Binding, Overrides, Param>;
   /** One invocation makes `perInvocation` columns of a query. */
@@ -57,19 +58,29 @@ export interface AttentionSize {
   readonly columns: number;
   readonly dim: number;
   readonly sources: number;
+  /** Inputs of which a panel takes as many as it can; where it is absent, a block. */
+  readonly panelInputs?: number;
 }
 
 /** So many sources of a single query, as an answer's token has, need no tile; it would be idle for the most part. */
 const FEW = 64;
 
-/** Small tiles make few columns, and those of small models, which would not earn back the time that others compile for. */
+/** Blocks that take a head's elements at once, or a panel at a time. */
+const blocksOf = (dim: number) => ([4, 2] as const).find((blocks) => dim % (blocks * K_BLOCK) === 0) ?? 1;
+
+/**
+ * `inTextures` are bindings that panels read as texels.
+ *
+ * Small tiles make few columns, and those of small models, which would not earn back the time that others compile for.
+ */
 export function runAttention<Binding extends string, Overrides, Param extends string>(
   gpu: Gpu,
   kernels: AttentionKernels<Binding, Overrides, Param>,
   overrides: Overrides,
   bindings: Record<Binding, Bindable>,
+  inTextures: Partial<Record<Binding, Tensor>>,
   params: Record<Param, number>,
-  { times, rows, columns, dim, sources }: AttentionSize,
+  { times, rows, columns, dim, sources, panelInputs }: AttentionSize,
 ): void {
   if (rows === 1 && sources <= FEW) {
     const invocations = (times * rows * columns) / kernels.perInvocation;
@@ -79,8 +90,11 @@ export function runAttention<Binding extends string, Overrides, Param extends st
   const small = columns <= 32 || dim <= 32;
   const groups = (tile: TileSize) => tilesOf(tile, rows, columns) * times;
   if (hasPanels(gpu)) {
-    const panel = panelFor(1, small ? 32 : columns);
-    gpu.run(kernels.panel, { ...overrides, ...panel.overrides }, bindings, params, groups(panel.tile));
+    const panel = panelFor(panelInputs ? blocksOf(panelInputs) : 1, small ? 32 : columns, panelInputs);
+    const textures = gpu.texels(...Object.values<Tensor>(inTextures as Record<string, Tensor>));
+    const rebound = Object.fromEntries(Object.keys(inTextures).map((name, i) => [name, textures[i]!]));
+    const overridden = { ...overrides, ...panel.overrides };
+    gpu.run(kernels.panel, overridden, { ...bindings, ...rebound }, params, groups(panel.tile));
   } else {
     const form = small ? "tile" : "strips";
     gpu.run(kernels[form], overrides, bindings, params, groups(tileSize(form)));

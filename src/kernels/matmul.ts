@@ -1,7 +1,7 @@
 /** y = x W^T + b. */
 import { widened } from "./columns.ts";
 import { ShapeError } from "./errors.ts";
-import type { Bindable, Gpu } from "./gpu.ts";
+import type { Gpu } from "./gpu.ts";
 import { hasPanels, K_BLOCK, panelFor, type TileSize, tileSize, tilesOf } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
@@ -65,23 +65,15 @@ function multiply(gpu: Gpu, y: Tensor, x: Tensor, weight: Matrix, plane: number,
   gpu.flop += 2 * vectors * inputs * outputs;
   const name = formFor(gpu, weight, vectors);
   const { shader, overrides, tile } = form(gpu, weight, name);
-  const shared = { weight: (weight.texture ?? weight.memory)!, bias: (bias ?? x).memory, y: y.memory };
-  const numbers = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined), first, plane };
-  const run = (some: Bindable, begin: number, rows: number, columns: number) =>
-    gpu.run(shader, overrides, { ...shared, x: some }, { ...numbers, begin, rows }, tilesOf(tile, rows, columns));
-  if (name !== "panel") {
-    run(x.memory, 0, vectors, outputs);
-    return;
-  }
-  const filled = inputs % 4 === 0 ? x : widened(gpu, x, 4 * Math.ceil(inputs / 4));
-  for (let begin = 0; begin < vectors; begin += PANEL_VECTORS) {
-    const rows = Math.min(PANEL_VECTORS, vectors - begin);
-    run(gpu.rowTexels(filled, begin, rows), begin, rows, outputs + (first % PANEL_LANES));
+  const bindings = { x: x.memory, weight: (weight.texture ?? weight.memory)!, bias: (bias ?? x).memory, y: y.memory };
+  const params = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined), first, plane };
+  if (name !== "panel") gpu.run(shader, overrides, bindings, params, tilesOf(tile, vectors, outputs));
+  else {
+    const [rows] = gpu.texels(inputs % 4 === 0 ? x : widened(gpu, x, 4 * Math.ceil(inputs / 4)));
+    const tiles = tilesOf(tile, vectors, outputs + (first % PANEL_LANES));
+    gpu.run(shader, overrides, { ...bindings, x: rows! }, params, tiles);
   }
 }
-
-/** Rows of x that lie in a texture at a time. */
-const PANEL_VECTORS = 1024;
 
 /** Columns of a panel begin at a multiple of this, with the first lane (shaders/lib/matmul-panel.wgsl). */
 const PANEL_LANES = 16;
@@ -96,7 +88,7 @@ interface Form {
 type MatmulShader<Overrides> = Shader<
   "x" | "weight" | "bias" | "y",
   Overrides,
-  "vectors" | "n" | "k" | "has_bias" | "first" | "plane" | "begin" | "rows"
+  "vectors" | "n" | "k" | "has_bias" | "first" | "plane"
 >;
 
 /** Tiles of tier B by what a workgroup makes, each with the same bits; of tier D: group.ts. */

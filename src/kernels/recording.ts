@@ -2,7 +2,7 @@
  * The dispatches of a piece of work, to be made again with other arguments of the same shapes: without its code, and with
  * pipelines, parameters and most bind groups found.
  */
-import type { Dispatch, RowCopy } from "./commands.ts";
+import type { Dispatch, TexelCopy } from "./commands.ts";
 import type { Bindable, Program } from "./gpu.ts";
 import type { Memory, Tensor } from "./tensor.ts";
 
@@ -12,7 +12,7 @@ interface Step extends Dispatch {
 }
 
 export class Recording {
-  readonly steps: (Step | RowCopy)[] = [];
+  readonly steps: (Step | TexelCopy)[] = [];
   dispatches = 0;
   /** What the work took of the arena. */
   readonly taken = new Set<Memory>();
@@ -34,7 +34,7 @@ export class Recording {
     this.dispatches += 1;
   }
 
-  addCopy(copy: RowCopy): void {
+  addCopy(copy: TexelCopy): void {
     this.steps.push(copy);
   }
 

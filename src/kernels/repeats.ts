@@ -1,6 +1,6 @@
 /** Records work while it runs, and makes it again out of its recording. */
 import type { Arena } from "./arena.ts";
-import type { Commands, Dispatch, RowCopy } from "./commands.ts";
+import type { Commands, Dispatch, TexelCopy } from "./commands.ts";
 import type { Bindable, Gpu, Program, Recorder } from "./gpu.ts";
 import type { Pipelines } from "./pipelines.ts";
 import { keyOf, Recording, Recordings } from "./recording.ts";
@@ -33,7 +33,7 @@ export class Repeats {
     this.#recording?.add(dispatch, shader, bindings);
   }
 
-  addCopy(copy: RowCopy): void {
+  addCopy(copy: TexelCopy): void {
     this.#recording?.addCopy(copy);
   }
 
@@ -74,8 +74,8 @@ export class Repeats {
     if (!recording || !arena.claim(recording.taken)) return undefined;
     check();
     for (const step of recording.steps) {
-      if ("rows" in step) {
-        commands.copyRows({ ...step, memory: recording.other(step.memory, args) });
+      if ("texture" in step) {
+        commands.copyTexels({ ...step, memory: recording.other(step.memory, args) });
         continue;
       }
       const { rebound } = step;

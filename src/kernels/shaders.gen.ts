@@ -48,7 +48,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix-few.wgsl */
-export const attentionMixFew: Shader<"probs" | "v" | "z", { WG?: number; SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
+export const attentionMixFew: Shader<"v" | "probs" | "z", { WG?: number; SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
   name: "attention-mix-few",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
   params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
@@ -62,7 +62,7 @@ export const attentionMixFew: Shader<"probs" | "v" | "z", { WG?: number; SG: num
 // The sum has the order of lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 sources and the total.
 //
 // use lib/few.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-buffers.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
@@ -107,9 +107,17 @@ fn neighbours_at(column: u32, turn: u32) -> u32 {
   return 4u * turn;
 }
 
-// What the attention mixes of tier D share: parameters and bindings, where
-// probabilities start, how values are read and the mix is stored. There are probabilities of \`own_heads\` of all heads, from
-// first_head on.
+// Values of attention mixes in a buffer.
+//
+// use lib/mix-frame.wgsl
+
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+
+fn value(i: u32) -> vec4f { return v[i]; }
+
+// What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
+// are probabilities of \`own_heads\` of all heads, from first_head on. Brought are v and \`value\`, four words of it:
+// mix-buffers.wgsl, attention-mix-panel.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -122,7 +130,6 @@ struct Params {
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
@@ -133,7 +140,7 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  return v[(memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u];
+  return value((memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u);
 }
 
 // Four neighbouring columns of four sources, one source a column.
@@ -174,9 +181,9 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix-panel.wgsl */
-export const attentionMixPanel: Shader<"probs" | "v" | "z", { BLOCKS: number; SETS: number; SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
+export const attentionMixPanel: Shader<"v" | "probs" | "z", { BLOCKS: number; SETS: number; SINGLE: boolean; SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
   name: "attention-mix-panel",
-  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
+  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"texture"},{"name":"z","kind":"read_write"}],
   params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
   code: {
     plain: `enable subgroups;
@@ -188,9 +195,16 @@ requires immediate_address_space;
 // One workgroup is one subgroup and makes 64 queries times 4 SETS SG columns of a head (lib/panel.wgsl). Where all rows share
 // their values (\`batches\` is 1), the queries of all rows are one long list.
 //
+// Values lie in a texture.
+//
 // use lib/panel.wgsl
+// use lib/texels.wgsl
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
+
+@group(0) @binding(1) var v: texture_2d<u32>;
+
+fn value(i: u32) -> vec4f { return texel(v, i); }
 
 // Its head, its row of values and its queries; the first column of its first set.
 struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, row: u32, column: u32, }
@@ -238,7 +252,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
+// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
+// third of the time: where a panel takes all inputs (SINGLE), there are none.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -249,8 +264,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
 // these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
-override BLOCKS: u32; // 1 or 4
+override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
+override SINGLE: bool;
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -260,6 +276,8 @@ struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
 struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
+
+struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
@@ -281,42 +299,50 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  if (SINGLE) {
+    let w = panel_at(at, 0u);
+    for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
+    return;
+  }
   var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, at, rows, inputs);
-  for (var i = 0u; i < rows; i++) {
-    let total = totals[i];
-    store_at(at, 0u, i, total.a);
-    store_at(at, 1u, i, total.b);
-    if (SETS > 2u) {
-      store_at(at, 2u, i, total.c);
-      store_at(at, 3u, i, total.d);
-    }
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
+    let w = panel_at(at, k);
+    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+  }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+}
+
+fn store_sums(at: Lane, i: u32, total: Sums) {
+  store_at(at, 0u, i, total.a);
+  store_at(at, 1u, i, total.b);
+  if (SETS > 2u) {
+    store_at(at, 2u, i, total.c);
+    store_at(at, 3u, i, total.d);
   }
 }
 
-fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
-    let w0 = block_at(at, k);
-    var w1 = Block();
-    var w2 = Block();
-    var w3 = Block();
-    if (BLOCKS > 1u) {
-      w1 = block_at(at, k + K_BLOCK);
-      w2 = block_at(at, k + 2u * K_BLOCK);
-      w3 = block_at(at, k + 3u * K_BLOCK);
-    }
-    for (var i = 0u; i < rows; i++) {
-      let start = start_of(at, i);
-      var total = (*totals)[i];
-      add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) {
-        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
-        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
-        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
-      }
-      (*totals)[i] = total;
-    }
+fn panel_at(at: Lane, k: u32) -> Panel {
+  var w = Panel();
+  w.w0 = block_at(at, k);
+  if (BLOCKS > 1u) { w.w1 = block_at(at, k + K_BLOCK); }
+  if (BLOCKS > 2u) {
+    w.w2 = block_at(at, k + 2u * K_BLOCK);
+    w.w3 = block_at(at, k + 3u * K_BLOCK);
   }
+  return w;
+}
+
+// The total of a row and what the panel adds to it.
+fn with_panel(before: Sums, at: Lane, i: u32, k: u32, w: Panel) -> Sums {
+  let start = start_of(at, i);
+  var total = before;
+  add_block(&total, row_at(start, k, at.lane), w.w0);
+  if (BLOCKS > 1u) { add_block(&total, row_at(start, k + K_BLOCK, at.lane), w.w1); }
+  if (BLOCKS > 2u) {
+    add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w.w2);
+    add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w.w3);
+  }
+  return total;
 }
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
@@ -349,9 +375,16 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
-// What the attention mixes of tier D share: parameters and bindings, where
-// probabilities start, how values are read and the mix is stored. There are probabilities of \`own_heads\` of all heads, from
-// first_head on.
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. On SwiftShader a fetch
+// brings four values to each lane in half the instructions of four loads, each of which is a search for its lanes' addresses.
+
+const TEXELS = 8192u;
+
+fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
+
+// What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
+// are probabilities of \`own_heads\` of all heads, from first_head on. Brought are v and \`value\`, four words of it:
+// mix-buffers.wgsl, attention-mix-panel.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -364,7 +397,6 @@ struct Params {
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
@@ -375,7 +407,7 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  return v[(memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u];
+  return value((memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u);
 }
 
 // Four neighbouring columns of four sources, one source a column.
@@ -416,7 +448,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix-strips.wgsl */
-export const attentionMixStrips: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
+export const attentionMixStrips: Shader<"v" | "probs" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
   name: "attention-mix-strips",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
   params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
@@ -431,7 +463,7 @@ requires immediate_address_space;
 // Where all rows share their values (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/strip.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-buffers.wgsl
 // use lib/grid.wgsl
 
 const STRIPS = 8u;
@@ -642,9 +674,17 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
   return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
 }
 
-// What the attention mixes of tier D share: parameters and bindings, where
-// probabilities start, how values are read and the mix is stored. There are probabilities of \`own_heads\` of all heads, from
-// first_head on.
+// Values of attention mixes in a buffer.
+//
+// use lib/mix-frame.wgsl
+
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+
+fn value(i: u32) -> vec4f { return v[i]; }
+
+// What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
+// are probabilities of \`own_heads\` of all heads, from first_head on. Brought are v and \`value\`, four words of it:
+// mix-buffers.wgsl, attention-mix-panel.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -657,7 +697,6 @@ struct Params {
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
@@ -668,7 +707,7 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  return v[(memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u];
+  return value((memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u);
 }
 
 // Four neighbouring columns of four sources, one source a column.
@@ -709,7 +748,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-mix-tile.wgsl */
-export const attentionMixTile: Shader<"probs" | "v" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
+export const attentionMixTile: Shader<"v" | "probs" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
   name: "attention-mix-tile",
   bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
   params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
@@ -724,7 +763,7 @@ requires immediate_address_space;
 // their values (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-buffers.wgsl
 // use lib/query-starts.wgsl
 // use lib/grid.wgsl
 
@@ -988,9 +1027,17 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r15 += (*block).r15;
 }
 
-// What the attention mixes of tier D share: parameters and bindings, where
-// probabilities start, how values are read and the mix is stored. There are probabilities of \`own_heads\` of all heads, from
-// first_head on.
+// Values of attention mixes in a buffer.
+//
+// use lib/mix-frame.wgsl
+
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+
+fn value(i: u32) -> vec4f { return v[i]; }
+
+// What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
+// are probabilities of \`own_heads\` of all heads, from first_head on. Brought are v and \`value\`, four words of it:
+// mix-buffers.wgsl, attention-mix-panel.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -1003,7 +1050,6 @@ struct Params {
 var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
@@ -1014,7 +1060,7 @@ fn start(first: u32, query: u32, head: u32) -> u32 {
 
 // Four neighbouring columns of one source; beyond the last source they meet a zero.
 fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  return v[(memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u];
+  return value((memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u);
 }
 
 // Four neighbouring columns of four sources, one source a column.
@@ -1155,7 +1201,7 @@ export const attentionScoresFew: Shader<"q" | "k" | "y", { WG?: number; SG: numb
 // lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 elements and the total.
 //
 // use lib/few.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-buffers.wgsl
 // use lib/grid.wgsl
 
 override WG: u32 = 64;
@@ -1205,9 +1251,18 @@ fn neighbours_at(column: u32, turn: u32) -> u32 {
   return 4u * turn;
 }
 
-// What the attention scores of tier D share: parameters and bindings, where queries
-// and keys start, how keys are read and scores stored. y has \`own_heads\` of all heads, from first_head on.
-// RAGGED: the last block of a head's elements is cut off.
+// Queries and keys of attention scores in buffers.
+//
+// use lib/scores-frame.wgsl
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+
+fn key(i: u32) -> vec4f { return k[i]; }
+
+// What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
+// \`own_heads\` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
+// and \`key\`, four words of k: scores-buffers.wgsl, attention-scores-panel.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -1220,8 +1275,6 @@ struct Params {
 }
 var<immediate> params: Params;
 
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
@@ -1248,7 +1301,7 @@ fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
 // Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
 fn four(at: vec4u, d: u32) -> mat4x4f {
   let e = vec4u(within(d)) + at;
-  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
+  return transpose(mat4x4f(key(e.x / 4u), key(e.y / 4u), key(e.z / 4u), key(e.w / 4u)));
 }
 
 // A query's token, and where its scores start. Beyond the last query stands the last.
@@ -1297,9 +1350,9 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/attention-scores-panel.wgsl */
-export const attentionScoresPanel: Shader<"q" | "k" | "y", { BLOCKS: number; SETS: number; SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
+export const attentionScoresPanel: Shader<"q" | "k" | "y", { BLOCKS: number; SETS: number; SINGLE: boolean; SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
   name: "attention-scores-panel",
-  bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
+  bindings: [{"name":"q","kind":"texture"},{"name":"k","kind":"texture"},{"name":"y","kind":"read_write"}],
   params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
   code: {
     plain: `enable subgroups;
@@ -1312,9 +1365,17 @@ requires immediate_address_space;
 // One workgroup is one subgroup and makes 64 queries times 4 SETS SG sources (lib/panel.wgsl). Where all rows share their
 // keys (\`batches\` is 1), the queries of all rows are one long list.
 //
+// Queries and keys lie in textures.
+//
 // use lib/panel.wgsl
+// use lib/texels.wgsl
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
+
+@group(0) @binding(0) var q: texture_2d<u32>;
+@group(0) @binding(1) var k: texture_2d<u32>;
+
+fn key(i: u32) -> vec4f { return texel(k, i); }
 
 // Its head and its queries; the first of its first four sources, and where the keys of all sets start.
 struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, source: u32, keys: array<vec4u, 4>, }
@@ -1331,10 +1392,10 @@ fn start_of(at: Lane, i: u32) -> u32 { return start(at.rows, at.query + i, at.he
 
 // Beyond the head's end queries are zero.
 fn row_at(start: u32, d: u32, lane: u32) -> vec4f {
-  let at = vec4u(d + neighbours_of(lane, 0u)) + vec4u(0u, 1u, 2u, 3u);
-  let query = vec4f(q[start + within(at.x)], q[start + within(at.y)], q[start + within(at.z)], q[start + within(at.w)]);
+  let at = d + neighbours_of(lane, 0u);
+  let query = texel(q, (start + within(at)) / 4u);
   if (!RAGGED) { return query; }
-  return query * select(vec4f(), vec4f(1.0), at < vec4u(params.dim));
+  return select(vec4f(), query, at < params.dim);
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
@@ -1367,7 +1428,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
+// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
+// third of the time: where a panel takes all inputs (SINGLE), there are none.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -1378,8 +1440,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
 // these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
-override BLOCKS: u32; // 1 or 4
+override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
+override SINGLE: bool;
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -1389,6 +1452,8 @@ struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
 struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
+
+struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
@@ -1410,42 +1475,50 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  if (SINGLE) {
+    let w = panel_at(at, 0u);
+    for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
+    return;
+  }
   var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, at, rows, inputs);
-  for (var i = 0u; i < rows; i++) {
-    let total = totals[i];
-    store_at(at, 0u, i, total.a);
-    store_at(at, 1u, i, total.b);
-    if (SETS > 2u) {
-      store_at(at, 2u, i, total.c);
-      store_at(at, 3u, i, total.d);
-    }
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
+    let w = panel_at(at, k);
+    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+  }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+}
+
+fn store_sums(at: Lane, i: u32, total: Sums) {
+  store_at(at, 0u, i, total.a);
+  store_at(at, 1u, i, total.b);
+  if (SETS > 2u) {
+    store_at(at, 2u, i, total.c);
+    store_at(at, 3u, i, total.d);
   }
 }
 
-fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
-    let w0 = block_at(at, k);
-    var w1 = Block();
-    var w2 = Block();
-    var w3 = Block();
-    if (BLOCKS > 1u) {
-      w1 = block_at(at, k + K_BLOCK);
-      w2 = block_at(at, k + 2u * K_BLOCK);
-      w3 = block_at(at, k + 3u * K_BLOCK);
-    }
-    for (var i = 0u; i < rows; i++) {
-      let start = start_of(at, i);
-      var total = (*totals)[i];
-      add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) {
-        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
-        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
-        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
-      }
-      (*totals)[i] = total;
-    }
+fn panel_at(at: Lane, k: u32) -> Panel {
+  var w = Panel();
+  w.w0 = block_at(at, k);
+  if (BLOCKS > 1u) { w.w1 = block_at(at, k + K_BLOCK); }
+  if (BLOCKS > 2u) {
+    w.w2 = block_at(at, k + 2u * K_BLOCK);
+    w.w3 = block_at(at, k + 3u * K_BLOCK);
   }
+  return w;
+}
+
+// The total of a row and what the panel adds to it.
+fn with_panel(before: Sums, at: Lane, i: u32, k: u32, w: Panel) -> Sums {
+  let start = start_of(at, i);
+  var total = before;
+  add_block(&total, row_at(start, k, at.lane), w.w0);
+  if (BLOCKS > 1u) { add_block(&total, row_at(start, k + K_BLOCK, at.lane), w.w1); }
+  if (BLOCKS > 2u) {
+    add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w.w2);
+    add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w.w3);
+  }
+  return total;
 }
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
@@ -1478,9 +1551,16 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
-// What the attention scores of tier D share: parameters and bindings, where queries
-// and keys start, how keys are read and scores stored. y has \`own_heads\` of all heads, from first_head on.
-// RAGGED: the last block of a head's elements is cut off.
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. On SwiftShader a fetch
+// brings four values to each lane in half the instructions of four loads, each of which is a search for its lanes' addresses.
+
+const TEXELS = 8192u;
+
+fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
+
+// What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
+// \`own_heads\` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
+// and \`key\`, four words of k: scores-buffers.wgsl, attention-scores-panel.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -1493,8 +1573,6 @@ struct Params {
 }
 var<immediate> params: Params;
 
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
@@ -1521,7 +1599,7 @@ fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
 // Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
 fn four(at: vec4u, d: u32) -> mat4x4f {
   let e = vec4u(within(d)) + at;
-  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
+  return transpose(mat4x4f(key(e.x / 4u), key(e.y / 4u), key(e.z / 4u), key(e.w / 4u)));
 }
 
 // A query's token, and where its scores start. Beyond the last query stands the last.
@@ -1586,7 +1664,7 @@ requires immediate_address_space;
 // rows share their keys (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/strip.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-buffers.wgsl
 // use lib/grid.wgsl
 
 const STRIPS = 8u;
@@ -1799,9 +1877,18 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
   return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
 }
 
-// What the attention scores of tier D share: parameters and bindings, where queries
-// and keys start, how keys are read and scores stored. y has \`own_heads\` of all heads, from first_head on.
-// RAGGED: the last block of a head's elements is cut off.
+// Queries and keys of attention scores in buffers.
+//
+// use lib/scores-frame.wgsl
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+
+fn key(i: u32) -> vec4f { return k[i]; }
+
+// What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
+// \`own_heads\` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
+// and \`key\`, four words of k: scores-buffers.wgsl, attention-scores-panel.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -1814,8 +1901,6 @@ struct Params {
 }
 var<immediate> params: Params;
 
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
@@ -1842,7 +1927,7 @@ fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
 // Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
 fn four(at: vec4u, d: u32) -> mat4x4f {
   let e = vec4u(within(d)) + at;
-  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
+  return transpose(mat4x4f(key(e.x / 4u), key(e.y / 4u), key(e.z / 4u), key(e.w / 4u)));
 }
 
 // A query's token, and where its scores start. Beyond the last query stands the last.
@@ -1906,7 +1991,7 @@ requires immediate_address_space;
 // keys (\`batches\` is 1), the queries of all rows are one long list.
 //
 // use lib/tile.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-buffers.wgsl
 // use lib/query-starts.wgsl
 // use lib/grid.wgsl
 
@@ -2172,9 +2257,18 @@ fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
   (*total).r15 += (*block).r15;
 }
 
-// What the attention scores of tier D share: parameters and bindings, where queries
-// and keys start, how keys are read and scores stored. y has \`own_heads\` of all heads, from first_head on.
-// RAGGED: the last block of a head's elements is cut off.
+// Queries and keys of attention scores in buffers.
+//
+// use lib/scores-frame.wgsl
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+
+fn key(i: u32) -> vec4f { return k[i]; }
+
+// What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
+// \`own_heads\` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
+// and \`key\`, four words of k: scores-buffers.wgsl, attention-scores-panel.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -2187,8 +2281,6 @@ struct Params {
 }
 var<immediate> params: Params;
 
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 fn start(first: u32, query: u32, head: u32) -> u32 {
@@ -2215,7 +2307,7 @@ fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
 // Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
 fn four(at: vec4u, d: u32) -> mat4x4f {
   let e = vec4u(within(d)) + at;
-  return transpose(mat4x4f(k[e.x / 4u], k[e.y / 4u], k[e.z / 4u], k[e.w / 4u]));
+  return transpose(mat4x4f(key(e.x / 4u), key(e.y / 4u), key(e.z / 4u), key(e.w / 4u)));
 }
 
 // A query's token, and where its scores start. Beyond the last query stands the last.
@@ -4004,10 +4096,10 @@ fn row_of(row: u32, rows: u32) -> u32 {
 };
 
 /** shaders/matmul-panel-half.wgsl */
-export const matmulPanelHalf: Shader<"x" | "weight" | "bias" | "y", { BLOCKS: number; SETS: number; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane" | "begin" | "rows"> = {
+export const matmulPanelHalf: Shader<"x" | "weight" | "bias" | "y", { BLOCKS: number; SETS: number; SINGLE: boolean; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-panel-half",
   bindings: [{"name":"x","kind":"texture"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"},{"name":"begin","type":"u32"},{"name":"rows","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -4030,15 +4122,12 @@ fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
 // The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
 // \`weights_in\`, the weights of four neighbouring outputs for 16 inputs in a lane's order.
 //
-// The rows lie in a texture, each a row of texels: a fetch brings four values in half the instructions of four loads, as on
-// SwiftShader every load is a search for its lanes' addresses. x holds so many rows as a texture has, from \`begin\` on.
+// The rows lie in a texture, each beginning with a texel.
 //
+// use lib/texels.wgsl
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, begin: u32, rows: u32, }
-var<immediate> params: Params;
 
 @group(0) @binding(0) var x: texture_2d<u32>;
 
@@ -4047,42 +4136,50 @@ struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
 
 fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k, at.lane); }
 
-fn start_of(at: Lane, i: u32) -> u32 { return at.row + i; }
+fn start_of(at: Lane, i: u32) -> u32 { return (at.row + i) * ((params.k + 3u) / 4u); }
 
 // Beyond the last input rows are zero.
-fn row_at(row: u32, k: u32, lane: u32) -> vec4f {
+fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
   let at = k + neighbours_of(lane, 0u);
-  let values = bitcast<vec4f>(textureLoad(x, vec2u(within(at) / 4u, row), 0));
+  let values = texel(x, start + within(at) / 4u);
   if (!RAGGED) { return values; }
   return select(vec4f(), values, at < params.k);
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
   let first = 4u * (at.own + which * SG);
-  if (first < params.n) { store(params.begin + at.row + i, first, value + bias_of(first)); }
+  if (first < params.n) { store(at.row + i, first, value + bias_of(first)); }
 }
 
 // Columns are counted from a multiple of 4 SG of the whole weight on, so that a column has its lane in any part of it.
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.rows + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let row_tiles = (params.vectors + PANEL_ROWS - 1u) / PANEL_ROWS;
   let before = params.first / 4u % SG;
   let columns = 4u * before + params.n;
   let tile = linear_group(id, count);
   if (tile >= row_tiles * ((columns + panel_columns() - 1u) / panel_columns())) { return; }
   let row = PANEL_ROWS * (tile % row_tiles);
-  let rows = min(PANEL_ROWS, params.rows - row);
+  let rows = min(PANEL_ROWS, params.vectors - row);
   let own = tile / row_tiles * SETS * SG + lane - before; // those before the first are beyond the last
   let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
   make_rows(Lane(lane, row, own, places), rows, params.k);
 }
+
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. On SwiftShader a fetch
+// brings four values to each lane in half the instructions of four loads, each of which is a search for its lanes' addresses.
+
+const TEXELS = 8192u;
+
+fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
+// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
+// third of the time: where a panel takes all inputs (SINGLE), there are none.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -4093,8 +4190,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
 // these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
-override BLOCKS: u32; // 1 or 4
+override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
+override SINGLE: bool;
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -4104,6 +4202,8 @@ struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
 struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
+
+struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
@@ -4125,42 +4225,50 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  if (SINGLE) {
+    let w = panel_at(at, 0u);
+    for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
+    return;
+  }
   var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, at, rows, inputs);
-  for (var i = 0u; i < rows; i++) {
-    let total = totals[i];
-    store_at(at, 0u, i, total.a);
-    store_at(at, 1u, i, total.b);
-    if (SETS > 2u) {
-      store_at(at, 2u, i, total.c);
-      store_at(at, 3u, i, total.d);
-    }
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
+    let w = panel_at(at, k);
+    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+  }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+}
+
+fn store_sums(at: Lane, i: u32, total: Sums) {
+  store_at(at, 0u, i, total.a);
+  store_at(at, 1u, i, total.b);
+  if (SETS > 2u) {
+    store_at(at, 2u, i, total.c);
+    store_at(at, 3u, i, total.d);
   }
 }
 
-fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
-    let w0 = block_at(at, k);
-    var w1 = Block();
-    var w2 = Block();
-    var w3 = Block();
-    if (BLOCKS > 1u) {
-      w1 = block_at(at, k + K_BLOCK);
-      w2 = block_at(at, k + 2u * K_BLOCK);
-      w3 = block_at(at, k + 3u * K_BLOCK);
-    }
-    for (var i = 0u; i < rows; i++) {
-      let start = start_of(at, i);
-      var total = (*totals)[i];
-      add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) {
-        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
-        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
-        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
-      }
-      (*totals)[i] = total;
-    }
+fn panel_at(at: Lane, k: u32) -> Panel {
+  var w = Panel();
+  w.w0 = block_at(at, k);
+  if (BLOCKS > 1u) { w.w1 = block_at(at, k + K_BLOCK); }
+  if (BLOCKS > 2u) {
+    w.w2 = block_at(at, k + 2u * K_BLOCK);
+    w.w3 = block_at(at, k + 3u * K_BLOCK);
   }
+  return w;
+}
+
+// The total of a row and what the panel adds to it.
+fn with_panel(before: Sums, at: Lane, i: u32, k: u32, w: Panel) -> Sums {
+  let start = start_of(at, i);
+  var total = before;
+  add_block(&total, row_at(start, k, at.lane), w.w0);
+  if (BLOCKS > 1u) { add_block(&total, row_at(start, k + K_BLOCK, at.lane), w.w1); }
+  if (BLOCKS > 2u) {
+    add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w.w2);
+    add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w.w3);
+  }
+  return total;
 }
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
@@ -4193,14 +4301,17 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
-// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
-// which is a multiple of 4 as the plane is. x and the parameters are brought.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
+// where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
+// from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
 
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
@@ -4313,10 +4424,10 @@ fn open_half(bits: u32) -> vec2f {
 };
 
 /** shaders/matmul-panel-nf4.wgsl */
-export const matmulPanelNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; BLOCKS: number; SETS: number; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane" | "begin" | "rows"> = {
+export const matmulPanelNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; BLOCKS: number; SETS: number; SINGLE: boolean; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-panel-nf4",
   bindings: [{"name":"x","kind":"texture"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"},{"name":"begin","type":"u32"},{"name":"rows","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -4350,15 +4461,12 @@ fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
 // The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
 // \`weights_in\`, the weights of four neighbouring outputs for 16 inputs in a lane's order.
 //
-// The rows lie in a texture, each a row of texels: a fetch brings four values in half the instructions of four loads, as on
-// SwiftShader every load is a search for its lanes' addresses. x holds so many rows as a texture has, from \`begin\` on.
+// The rows lie in a texture, each beginning with a texel.
 //
+// use lib/texels.wgsl
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, begin: u32, rows: u32, }
-var<immediate> params: Params;
 
 @group(0) @binding(0) var x: texture_2d<u32>;
 
@@ -4367,42 +4475,50 @@ struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
 
 fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k, at.lane); }
 
-fn start_of(at: Lane, i: u32) -> u32 { return at.row + i; }
+fn start_of(at: Lane, i: u32) -> u32 { return (at.row + i) * ((params.k + 3u) / 4u); }
 
 // Beyond the last input rows are zero.
-fn row_at(row: u32, k: u32, lane: u32) -> vec4f {
+fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
   let at = k + neighbours_of(lane, 0u);
-  let values = bitcast<vec4f>(textureLoad(x, vec2u(within(at) / 4u, row), 0));
+  let values = texel(x, start + within(at) / 4u);
   if (!RAGGED) { return values; }
   return select(vec4f(), values, at < params.k);
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
   let first = 4u * (at.own + which * SG);
-  if (first < params.n) { store(params.begin + at.row + i, first, value + bias_of(first)); }
+  if (first < params.n) { store(at.row + i, first, value + bias_of(first)); }
 }
 
 // Columns are counted from a multiple of 4 SG of the whole weight on, so that a column has its lane in any part of it.
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.rows + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let row_tiles = (params.vectors + PANEL_ROWS - 1u) / PANEL_ROWS;
   let before = params.first / 4u % SG;
   let columns = 4u * before + params.n;
   let tile = linear_group(id, count);
   if (tile >= row_tiles * ((columns + panel_columns() - 1u) / panel_columns())) { return; }
   let row = PANEL_ROWS * (tile % row_tiles);
-  let rows = min(PANEL_ROWS, params.rows - row);
+  let rows = min(PANEL_ROWS, params.vectors - row);
   let own = tile / row_tiles * SETS * SG + lane - before; // those before the first are beyond the last
   let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
   make_rows(Lane(lane, row, own, places), rows, params.k);
 }
+
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. On SwiftShader a fetch
+// brings four values to each lane in half the instructions of four loads, each of which is a search for its lanes' addresses.
+
+const TEXELS = 8192u;
+
+fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
+// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
+// third of the time: where a panel takes all inputs (SINGLE), there are none.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -4413,8 +4529,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
 // these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
-override BLOCKS: u32; // 1 or 4
+override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
+override SINGLE: bool;
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -4424,6 +4541,8 @@ struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
 struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
+
+struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
@@ -4445,42 +4564,50 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  if (SINGLE) {
+    let w = panel_at(at, 0u);
+    for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
+    return;
+  }
   var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, at, rows, inputs);
-  for (var i = 0u; i < rows; i++) {
-    let total = totals[i];
-    store_at(at, 0u, i, total.a);
-    store_at(at, 1u, i, total.b);
-    if (SETS > 2u) {
-      store_at(at, 2u, i, total.c);
-      store_at(at, 3u, i, total.d);
-    }
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
+    let w = panel_at(at, k);
+    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+  }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+}
+
+fn store_sums(at: Lane, i: u32, total: Sums) {
+  store_at(at, 0u, i, total.a);
+  store_at(at, 1u, i, total.b);
+  if (SETS > 2u) {
+    store_at(at, 2u, i, total.c);
+    store_at(at, 3u, i, total.d);
   }
 }
 
-fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
-    let w0 = block_at(at, k);
-    var w1 = Block();
-    var w2 = Block();
-    var w3 = Block();
-    if (BLOCKS > 1u) {
-      w1 = block_at(at, k + K_BLOCK);
-      w2 = block_at(at, k + 2u * K_BLOCK);
-      w3 = block_at(at, k + 3u * K_BLOCK);
-    }
-    for (var i = 0u; i < rows; i++) {
-      let start = start_of(at, i);
-      var total = (*totals)[i];
-      add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) {
-        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
-        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
-        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
-      }
-      (*totals)[i] = total;
-    }
+fn panel_at(at: Lane, k: u32) -> Panel {
+  var w = Panel();
+  w.w0 = block_at(at, k);
+  if (BLOCKS > 1u) { w.w1 = block_at(at, k + K_BLOCK); }
+  if (BLOCKS > 2u) {
+    w.w2 = block_at(at, k + 2u * K_BLOCK);
+    w.w3 = block_at(at, k + 3u * K_BLOCK);
   }
+  return w;
+}
+
+// The total of a row and what the panel adds to it.
+fn with_panel(before: Sums, at: Lane, i: u32, k: u32, w: Panel) -> Sums {
+  let start = start_of(at, i);
+  var total = before;
+  add_block(&total, row_at(start, k, at.lane), w.w0);
+  if (BLOCKS > 1u) { add_block(&total, row_at(start, k + K_BLOCK, at.lane), w.w1); }
+  if (BLOCKS > 2u) {
+    add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w.w2);
+    add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w.w3);
+  }
+  return total;
 }
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
@@ -4513,14 +4640,17 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
-// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
-// which is a multiple of 4 as the plane is. x and the parameters are brought.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
+// where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
+// from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
 
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
@@ -4663,10 +4793,10 @@ fn open_half(bits: u32) -> vec2f {
 };
 
 /** shaders/matmul-panel.wgsl */
-export const matmulPanel: Shader<"x" | "weight" | "bias" | "y", { BLOCKS: number; SETS: number; SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane" | "begin" | "rows"> = {
+export const matmulPanel: Shader<"x" | "weight" | "bias" | "y", { BLOCKS: number; SETS: number; SINGLE: boolean; SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-panel",
   bindings: [{"name":"x","kind":"texture"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"},{"name":"begin","type":"u32"},{"name":"rows","type":"u32"}],
+  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
@@ -4689,15 +4819,12 @@ fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
 // The frame of a matrix product in panels (panel.wgsl): which rows and columns a workgroup makes. The kernel brings
 // \`weights_in\`, the weights of four neighbouring outputs for 16 inputs in a lane's order.
 //
-// The rows lie in a texture, each a row of texels: a fetch brings four values in half the instructions of four loads, as on
-// SwiftShader every load is a search for its lanes' addresses. x holds so many rows as a texture has, from \`begin\` on.
+// The rows lie in a texture, each beginning with a texel.
 //
+// use lib/texels.wgsl
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, begin: u32, rows: u32, }
-var<immediate> params: Params;
 
 @group(0) @binding(0) var x: texture_2d<u32>;
 
@@ -4706,42 +4833,50 @@ struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
 
 fn weights_at(at: Lane, which: u32, k: u32) -> Weights { return weights_in(at.places[which], k, at.lane); }
 
-fn start_of(at: Lane, i: u32) -> u32 { return at.row + i; }
+fn start_of(at: Lane, i: u32) -> u32 { return (at.row + i) * ((params.k + 3u) / 4u); }
 
 // Beyond the last input rows are zero.
-fn row_at(row: u32, k: u32, lane: u32) -> vec4f {
+fn row_at(start: u32, k: u32, lane: u32) -> vec4f {
   let at = k + neighbours_of(lane, 0u);
-  let values = bitcast<vec4f>(textureLoad(x, vec2u(within(at) / 4u, row), 0));
+  let values = texel(x, start + within(at) / 4u);
   if (!RAGGED) { return values; }
   return select(vec4f(), values, at < params.k);
 }
 
 fn store_at(at: Lane, which: u32, i: u32, value: vec4f) {
   let first = 4u * (at.own + which * SG);
-  if (first < params.n) { store(params.begin + at.row + i, first, value + bias_of(first)); }
+  if (first < params.n) { store(at.row + i, first, value + bias_of(first)); }
 }
 
 // Columns are counted from a multiple of 4 SG of the whole weight on, so that a column has its lane in any part of it.
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.rows + PANEL_ROWS - 1u) / PANEL_ROWS;
+  let row_tiles = (params.vectors + PANEL_ROWS - 1u) / PANEL_ROWS;
   let before = params.first / 4u % SG;
   let columns = 4u * before + params.n;
   let tile = linear_group(id, count);
   if (tile >= row_tiles * ((columns + panel_columns() - 1u) / panel_columns())) { return; }
   let row = PANEL_ROWS * (tile % row_tiles);
-  let rows = min(PANEL_ROWS, params.rows - row);
+  let rows = min(PANEL_ROWS, params.vectors - row);
   let own = tile / row_tiles * SETS * SG + lane - before; // those before the first are beyond the last
   let places = array<vec2u, 4>(place_in(own), place_in(own + SG), place_in(own + 2u * SG), place_in(own + 3u * SG));
   make_rows(Lane(lane, row, own, places), rows, params.k);
 }
+
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. On SwiftShader a fetch
+// brings four values to each lane in half the instructions of four loads, each of which is a search for its lanes' addresses.
+
+const TEXELS = 8192u;
+
+fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
 //
 // The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel.
+// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
+// third of the time: where a panel takes all inputs (SINGLE), there are none.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -4752,8 +4887,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
 // these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
-override BLOCKS: u32; // 1 or 4
+override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
+override SINGLE: bool;
 
 const PANEL_ROWS = 64u;
 const K_BLOCK = 16u;
@@ -4763,6 +4899,8 @@ struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 
 // The weights of a lane's columns for 16 inputs.
 struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
+
+struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
@@ -4784,42 +4922,50 @@ fn block_at(at: Lane, k: u32) -> Block {
 }
 
 fn make_rows(at: Lane, rows: u32, inputs: u32) {
+  if (SINGLE) {
+    let w = panel_at(at, 0u);
+    for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
+    return;
+  }
   var totals = array<Sums, PANEL_ROWS>();
-  add_panels(&totals, at, rows, inputs);
-  for (var i = 0u; i < rows; i++) {
-    let total = totals[i];
-    store_at(at, 0u, i, total.a);
-    store_at(at, 1u, i, total.b);
-    if (SETS > 2u) {
-      store_at(at, 2u, i, total.c);
-      store_at(at, 3u, i, total.d);
-    }
+  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
+    let w = panel_at(at, k);
+    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+  }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+}
+
+fn store_sums(at: Lane, i: u32, total: Sums) {
+  store_at(at, 0u, i, total.a);
+  store_at(at, 1u, i, total.b);
+  if (SETS > 2u) {
+    store_at(at, 2u, i, total.c);
+    store_at(at, 3u, i, total.d);
   }
 }
 
-fn add_panels(totals: ptr<function, array<Sums, PANEL_ROWS>>, at: Lane, rows: u32, inputs: u32) {
-  for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
-    let w0 = block_at(at, k);
-    var w1 = Block();
-    var w2 = Block();
-    var w3 = Block();
-    if (BLOCKS > 1u) {
-      w1 = block_at(at, k + K_BLOCK);
-      w2 = block_at(at, k + 2u * K_BLOCK);
-      w3 = block_at(at, k + 3u * K_BLOCK);
-    }
-    for (var i = 0u; i < rows; i++) {
-      let start = start_of(at, i);
-      var total = (*totals)[i];
-      add_block(&total, row_at(start, k, at.lane), w0);
-      if (BLOCKS > 1u) {
-        add_block(&total, row_at(start, k + K_BLOCK, at.lane), w1);
-        add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w2);
-        add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w3);
-      }
-      (*totals)[i] = total;
-    }
+fn panel_at(at: Lane, k: u32) -> Panel {
+  var w = Panel();
+  w.w0 = block_at(at, k);
+  if (BLOCKS > 1u) { w.w1 = block_at(at, k + K_BLOCK); }
+  if (BLOCKS > 2u) {
+    w.w2 = block_at(at, k + 2u * K_BLOCK);
+    w.w3 = block_at(at, k + 3u * K_BLOCK);
   }
+  return w;
+}
+
+// The total of a row and what the panel adds to it.
+fn with_panel(before: Sums, at: Lane, i: u32, k: u32, w: Panel) -> Sums {
+  let start = start_of(at, i);
+  var total = before;
+  add_block(&total, row_at(start, k, at.lane), w.w0);
+  if (BLOCKS > 1u) { add_block(&total, row_at(start, k + K_BLOCK, at.lane), w.w1); }
+  if (BLOCKS > 2u) {
+    add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w.w2);
+    add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w.w3);
+  }
+  return total;
 }
 
 fn add_block(total: ptr<function, Sums>, row: vec4f, w: Block) {
@@ -4852,14 +4998,17 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
-// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
-// which is a multiple of 4 as the plane is. x and the parameters are brought.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
+// where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
+// from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
 
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
@@ -5127,9 +5276,6 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 // The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
@@ -5181,14 +5327,17 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
-// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
-// which is a multiple of 4 as the plane is. x and the parameters are brought.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
+// where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
+// from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
 
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
@@ -5503,9 +5652,6 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 // The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
@@ -5557,14 +5703,17 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
-// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
-// which is a multiple of 4 as the plane is. x and the parameters are brought.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
+// where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
+// from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
 
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
@@ -5885,9 +6034,6 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 // The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
@@ -5939,14 +6085,17 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
-// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
-// which is a multiple of 4 as the plane is. x and the parameters are brought.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
+// where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
+// from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
 
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
@@ -6216,9 +6365,6 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
 // The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
 // neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
 
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 
 fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
@@ -6270,14 +6416,17 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   }
 }
 
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl): bindings, where weights lie, how outputs
-// are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs from \`first\` on are made,
-// which is a multiple of 4 as the plane is. x and the parameters are brought.
+// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
+// where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
+// from \`first\` on are made, which is a multiple of 4 as the plane is.
 //
 // use lib/planes.wgsl
 
 override SG: u32;
 override RAGGED: bool;
+
+struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
+var<immediate> params: Params;
 
 @group(0) @binding(1) var weight: texture_2d<u32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
