@@ -2,7 +2,7 @@
 //
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
-// One workgroup is one subgroup and makes 64 queries times 4 SETS SG columns of a head (lib/panel.wgsl). Where all rows share
+// One workgroup is one subgroup and makes 128 queries times 4 SETS SG columns of a head (lib/panel.wgsl). Where all rows share
 // their values (`batches` is 1), the queries of all rows are one long list.
 //
 // Values lie in a texture.

@@ -3,7 +3,7 @@
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
-// One workgroup is one subgroup and makes 64 queries times 4 SETS SG sources (lib/panel.wgsl). Where all rows share their
+// One workgroup is one subgroup and makes 128 queries times 4 SETS SG sources (lib/panel.wgsl). Where all rows share their
 // keys (`batches` is 1), the queries of all rows are one long list.
 //
 // Queries and keys lie in textures.

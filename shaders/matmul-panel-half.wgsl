@@ -2,7 +2,7 @@
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 64 rows times 16 SG columns (lib/panel.wgsl).
+// One workgroup is one subgroup and makes 128 rows times 4 SETS SG columns (lib/panel.wgsl).
 //
 // use lib/matmul-panel.wgsl
 // use lib/rows-half.wgsl

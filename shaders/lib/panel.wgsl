@@ -1,10 +1,11 @@
-// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
+// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 128 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
 //
-// The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
+// The weights of a panel are read once, with 128 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
-// third of the time: where a panel takes all inputs (SINGLE), there are none.
+// a processor's instruction caches hold. The totals of the rows are read and written once a panel, which costs a third of the
+// time: where a panel takes all inputs (SINGLE), there are none. They lie in workgroup memory, each lane's its own, because
+// an array of the function is set to zero number by number, and half of what there is to compile.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -19,7 +20,7 @@ override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
 override SINGLE: bool;
 
-const PANEL_ROWS = 64u;
+const PANEL_ROWS = 128u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
@@ -32,6 +33,8 @@ struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+var<workgroup> totals: array<vec4f, SETS * SG * PANEL_ROWS>;
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
 
@@ -55,12 +58,34 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
     for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
     return;
   }
-  var totals = array<Sums, PANEL_ROWS>();
+  for (var i = 0u; i < rows; i++) { put_total(i, at.lane, Sums()); }
   for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w = panel_at(at, k);
-    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+    for (var i = 0u; i < rows; i++) { put_total(i, at.lane, with_panel(total_of(i, at.lane), at, i, k, w)); }
   }
-  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, total_of(i, at.lane)); }
+}
+
+fn total_of(i: u32, lane: u32) -> Sums {
+  let at = SETS * SG * i + lane;
+  var total = Sums();
+  total.a = totals[at];
+  total.b = totals[at + SG];
+  if (SETS > 2u) {
+    total.c = totals[at + 2u * SG];
+    total.d = totals[at + 3u * SG];
+  }
+  return total;
+}
+
+fn put_total(i: u32, lane: u32, total: Sums) {
+  let at = SETS * SG * i + lane;
+  totals[at] = total.a;
+  totals[at + SG] = total.b;
+  if (SETS > 2u) {
+    totals[at + 2u * SG] = total.c;
+    totals[at + 3u * SG] = total.d;
+  }
 }
 
 fn store_sums(at: Lane, i: u32, total: Sums) {

@@ -36,13 +36,15 @@ type Choice = "hardware" | "software" | "swiftshader";
 /** The objects that own Dawn: if one were collected, the process would crash. */
 const dawns: GPU[] = [];
 
-const UNCHECKED = ["skip_validation", "disable_robustness", "disable_workgroup_init"];
+const UNCHECKED = ["skip_validation", "disable_robustness"];
+
+/** Kernels write workgroup memory before they read it: zeros would hide where one does not, and cost panels half their speed. */
+const ALWAYS = ["disable_workgroup_init"];
 
 function toggleFlags({ toggles, precision }: GpuOptions): string[] {
   const safe = (toggles ?? process.env.NOTICE_TOGGLES) === "safe";
-  const enabled = [...(safe ? [] : UNCHECKED), ...(precision === "fast" ? unitToggles : [])];
-  const flags = enabled.length > 0 ? [`enable-dawn-features=${enabled.join(",")}`] : [];
-  return [...flags, "disable-dawn-features=timestamp_quantization"];
+  const enabled = [...ALWAYS, ...(safe ? [] : UNCHECKED), ...(precision === "fast" ? unitToggles : [])];
+  return [`enable-dawn-features=${enabled.join(",")}`, "disable-dawn-features=timestamp_quantization"];
 }
 
 /**

@@ -28,13 +28,19 @@ export const tileSize = (form: "strips" | "tall" | "tile"): TileSize =>
 /** Inputs of a block, whose sum is one term of the total: K_BLOCK of shaders/lib/tile.wgsl, strip.wgsl, panel.wgsl, and of `few`. */
 export const K_BLOCK = 16;
 
+/** Of shaders/lib/panel.wgsl. */
+const PANEL_ROWS = 128;
+
 /**
  * A panel of so many blocks for products of so many columns; `inputs` where it may take them all. Weights that take much code
  * to read (NF4) are best read a block at a time.
  */
 export function panelFor(BLOCKS: 1 | 2 | 4, columns: number, inputs = Number.POSITIVE_INFINITY) {
   const SETS = columns <= 32 ? 2 : 4;
-  return { overrides: { BLOCKS, SETS, SINGLE: inputs <= BLOCKS * K_BLOCK }, tile: { rows: 64, columns: 16 * SETS } };
+  return {
+    overrides: { BLOCKS, SETS, SINGLE: inputs <= BLOCKS * K_BLOCK },
+    tile: { rows: PANEL_ROWS, columns: 16 * SETS },
+  };
 }
 
 /** Workgroups for a product of so many rows and columns. */

@@ -192,7 +192,7 @@ requires immediate_address_space;
 //
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
-// One workgroup is one subgroup and makes 64 queries times 4 SETS SG columns of a head (lib/panel.wgsl). Where all rows share
+// One workgroup is one subgroup and makes 128 queries times 4 SETS SG columns of a head (lib/panel.wgsl). Where all rows share
 // their values (\`batches\` is 1), the queries of all rows are one long list.
 //
 // Values lie in a texture.
@@ -247,13 +247,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   make_rows(Lane(lane, batch, rows, query, head, row_of(batch, params.v_rows), column), queries, params.sources);
 }
 
-// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
+// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 128 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
 //
-// The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
+// The weights of a panel are read once, with 128 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
-// third of the time: where a panel takes all inputs (SINGLE), there are none.
+// a processor's instruction caches hold. The totals of the rows are read and written once a panel, which costs a third of the
+// time: where a panel takes all inputs (SINGLE), there are none. They lie in workgroup memory, each lane's its own, because
+// an array of the function is set to zero number by number, and half of what there is to compile.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -268,7 +269,7 @@ override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
 override SINGLE: bool;
 
-const PANEL_ROWS = 64u;
+const PANEL_ROWS = 128u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
@@ -281,6 +282,8 @@ struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+var<workgroup> totals: array<vec4f, SETS * SG * PANEL_ROWS>;
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
 
@@ -304,12 +307,34 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
     for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
     return;
   }
-  var totals = array<Sums, PANEL_ROWS>();
+  for (var i = 0u; i < rows; i++) { put_total(i, at.lane, Sums()); }
   for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w = panel_at(at, k);
-    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+    for (var i = 0u; i < rows; i++) { put_total(i, at.lane, with_panel(total_of(i, at.lane), at, i, k, w)); }
   }
-  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, total_of(i, at.lane)); }
+}
+
+fn total_of(i: u32, lane: u32) -> Sums {
+  let at = SETS * SG * i + lane;
+  var total = Sums();
+  total.a = totals[at];
+  total.b = totals[at + SG];
+  if (SETS > 2u) {
+    total.c = totals[at + 2u * SG];
+    total.d = totals[at + 3u * SG];
+  }
+  return total;
+}
+
+fn put_total(i: u32, lane: u32, total: Sums) {
+  let at = SETS * SG * i + lane;
+  totals[at] = total.a;
+  totals[at + SG] = total.b;
+  if (SETS > 2u) {
+    totals[at + 2u * SG] = total.c;
+    totals[at + 3u * SG] = total.d;
+  }
 }
 
 fn store_sums(at: Lane, i: u32, total: Sums) {
@@ -1362,7 +1387,7 @@ requires immediate_address_space;
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
-// One workgroup is one subgroup and makes 64 queries times 4 SETS SG sources (lib/panel.wgsl). Where all rows share their
+// One workgroup is one subgroup and makes 128 queries times 4 SETS SG sources (lib/panel.wgsl). Where all rows share their
 // keys (\`batches\` is 1), the queries of all rows are one long list.
 //
 // Queries and keys lie in textures.
@@ -1423,13 +1448,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   make_rows(Lane(lane, batch, rows, query, head, source, keys), queries, params.dim);
 }
 
-// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
+// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 128 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
 //
-// The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
+// The weights of a panel are read once, with 128 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
-// third of the time: where a panel takes all inputs (SINGLE), there are none.
+// a processor's instruction caches hold. The totals of the rows are read and written once a panel, which costs a third of the
+// time: where a panel takes all inputs (SINGLE), there are none. They lie in workgroup memory, each lane's its own, because
+// an array of the function is set to zero number by number, and half of what there is to compile.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -1444,7 +1470,7 @@ override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
 override SINGLE: bool;
 
-const PANEL_ROWS = 64u;
+const PANEL_ROWS = 128u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
@@ -1457,6 +1483,8 @@ struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+var<workgroup> totals: array<vec4f, SETS * SG * PANEL_ROWS>;
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
 
@@ -1480,12 +1508,34 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
     for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
     return;
   }
-  var totals = array<Sums, PANEL_ROWS>();
+  for (var i = 0u; i < rows; i++) { put_total(i, at.lane, Sums()); }
   for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w = panel_at(at, k);
-    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+    for (var i = 0u; i < rows; i++) { put_total(i, at.lane, with_panel(total_of(i, at.lane), at, i, k, w)); }
   }
-  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, total_of(i, at.lane)); }
+}
+
+fn total_of(i: u32, lane: u32) -> Sums {
+  let at = SETS * SG * i + lane;
+  var total = Sums();
+  total.a = totals[at];
+  total.b = totals[at + SG];
+  if (SETS > 2u) {
+    total.c = totals[at + 2u * SG];
+    total.d = totals[at + 3u * SG];
+  }
+  return total;
+}
+
+fn put_total(i: u32, lane: u32, total: Sums) {
+  let at = SETS * SG * i + lane;
+  totals[at] = total.a;
+  totals[at + SG] = total.b;
+  if (SETS > 2u) {
+    totals[at + 2u * SG] = total.c;
+    totals[at + 3u * SG] = total.d;
+  }
 }
 
 fn store_sums(at: Lane, i: u32, total: Sums) {
@@ -4107,7 +4157,7 @@ requires immediate_address_space;
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 64 rows times 16 SG columns (lib/panel.wgsl).
+// One workgroup is one subgroup and makes 128 rows times 4 SETS SG columns (lib/panel.wgsl).
 //
 // use lib/matmul-panel.wgsl
 // use lib/rows-half.wgsl
@@ -4173,13 +4223,14 @@ const TEXELS = 8192u;
 
 fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
 
-// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
+// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 128 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
 //
-// The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
+// The weights of a panel are read once, with 128 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
-// third of the time: where a panel takes all inputs (SINGLE), there are none.
+// a processor's instruction caches hold. The totals of the rows are read and written once a panel, which costs a third of the
+// time: where a panel takes all inputs (SINGLE), there are none. They lie in workgroup memory, each lane's its own, because
+// an array of the function is set to zero number by number, and half of what there is to compile.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -4194,7 +4245,7 @@ override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
 override SINGLE: bool;
 
-const PANEL_ROWS = 64u;
+const PANEL_ROWS = 128u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
@@ -4207,6 +4258,8 @@ struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+var<workgroup> totals: array<vec4f, SETS * SG * PANEL_ROWS>;
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
 
@@ -4230,12 +4283,34 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
     for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
     return;
   }
-  var totals = array<Sums, PANEL_ROWS>();
+  for (var i = 0u; i < rows; i++) { put_total(i, at.lane, Sums()); }
   for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w = panel_at(at, k);
-    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+    for (var i = 0u; i < rows; i++) { put_total(i, at.lane, with_panel(total_of(i, at.lane), at, i, k, w)); }
   }
-  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, total_of(i, at.lane)); }
+}
+
+fn total_of(i: u32, lane: u32) -> Sums {
+  let at = SETS * SG * i + lane;
+  var total = Sums();
+  total.a = totals[at];
+  total.b = totals[at + SG];
+  if (SETS > 2u) {
+    total.c = totals[at + 2u * SG];
+    total.d = totals[at + 3u * SG];
+  }
+  return total;
+}
+
+fn put_total(i: u32, lane: u32, total: Sums) {
+  let at = SETS * SG * i + lane;
+  totals[at] = total.a;
+  totals[at + SG] = total.b;
+  if (SETS > 2u) {
+    totals[at + 2u * SG] = total.c;
+    totals[at + 3u * SG] = total.d;
+  }
 }
 
 fn store_sums(at: Lane, i: u32, total: Sums) {
@@ -4435,7 +4510,7 @@ requires immediate_address_space;
 //
 //   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 64 rows times 16 SG columns (lib/panel.wgsl).
+// One workgroup is one subgroup and makes 128 rows times 4 SETS SG columns (lib/panel.wgsl).
 //
 // use lib/matmul-panel.wgsl
 // use lib/nf4-texels.wgsl
@@ -4512,13 +4587,14 @@ const TEXELS = 8192u;
 
 fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
 
-// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
+// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 128 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
 //
-// The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
+// The weights of a panel are read once, with 128 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
-// third of the time: where a panel takes all inputs (SINGLE), there are none.
+// a processor's instruction caches hold. The totals of the rows are read and written once a panel, which costs a third of the
+// time: where a panel takes all inputs (SINGLE), there are none. They lie in workgroup memory, each lane's its own, because
+// an array of the function is set to zero number by number, and half of what there is to compile.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -4533,7 +4609,7 @@ override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
 override SINGLE: bool;
 
-const PANEL_ROWS = 64u;
+const PANEL_ROWS = 128u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
@@ -4546,6 +4622,8 @@ struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+var<workgroup> totals: array<vec4f, SETS * SG * PANEL_ROWS>;
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
 
@@ -4569,12 +4647,34 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
     for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
     return;
   }
-  var totals = array<Sums, PANEL_ROWS>();
+  for (var i = 0u; i < rows; i++) { put_total(i, at.lane, Sums()); }
   for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w = panel_at(at, k);
-    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+    for (var i = 0u; i < rows; i++) { put_total(i, at.lane, with_panel(total_of(i, at.lane), at, i, k, w)); }
   }
-  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, total_of(i, at.lane)); }
+}
+
+fn total_of(i: u32, lane: u32) -> Sums {
+  let at = SETS * SG * i + lane;
+  var total = Sums();
+  total.a = totals[at];
+  total.b = totals[at + SG];
+  if (SETS > 2u) {
+    total.c = totals[at + 2u * SG];
+    total.d = totals[at + 3u * SG];
+  }
+  return total;
+}
+
+fn put_total(i: u32, lane: u32, total: Sums) {
+  let at = SETS * SG * i + lane;
+  totals[at] = total.a;
+  totals[at + SG] = total.b;
+  if (SETS > 2u) {
+    totals[at + 2u * SG] = total.c;
+    totals[at + 3u * SG] = total.d;
+  }
 }
 
 fn store_sums(at: Lane, i: u32, total: Sums) {
@@ -4804,7 +4904,7 @@ requires immediate_address_space;
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 64 rows times 16 SG columns (lib/panel.wgsl).
+// One workgroup is one subgroup and makes 128 rows times 4 SETS SG columns (lib/panel.wgsl).
 //
 // use lib/matmul-panel.wgsl
 // use lib/rows-float.wgsl
@@ -4870,13 +4970,14 @@ const TEXELS = 8192u;
 
 fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
 
-// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 64 rows, one after the other, meet a panel of
+// A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 128 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
 //
-// The weights of a panel are read once, with 64 rows to earn that back, and lie in memory, where a multiply-add takes them
+// The weights of a panel are read once, with 128 rows to earn that back, and lie in memory, where a multiply-add takes them
 // from; the sums of one row stay in registers as far as there are so many. A tile of all rows, written out, is more code than
-// a processor's instruction caches hold. The totals of the rows lie in memory, read and written once a panel, which costs a
-// third of the time: where a panel takes all inputs (SINGLE), there are none.
+// a processor's instruction caches hold. The totals of the rows are read and written once a panel, which costs a third of the
+// time: where a panel takes all inputs (SINGLE), there are none. They lie in workgroup memory, each lane's its own, because
+// an array of the function is set to zero number by number, and half of what there is to compile.
 //
 // Sums are kept in two levels, blocks of K_BLOCK inputs and the total. Of the 16 values of a row that a block needs each lane
 // loads four neighbours and swaps them: it multiplies its own first, then those of lanes ^ 1, ^ 2 and ^ 3. A swap is one
@@ -4891,7 +4992,7 @@ override BLOCKS: u32; // 1, 2 or 4
 override SETS: u32; // 2 or 4
 override SINGLE: bool;
 
-const PANEL_ROWS = 64u;
+const PANEL_ROWS = 128u;
 const K_BLOCK = 16u;
 
 // The weights of four neighbouring columns for 16 inputs, one input a column of a matrix, in a lane's order.
@@ -4904,6 +5005,8 @@ struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
+
+var<workgroup> totals: array<vec4f, SETS * SG * PANEL_ROWS>;
 
 fn panel_columns() -> u32 { return 4u * SETS * SG; }
 
@@ -4927,12 +5030,34 @@ fn make_rows(at: Lane, rows: u32, inputs: u32) {
     for (var i = 0u; i < rows; i++) { store_sums(at, i, with_panel(Sums(), at, i, 0u, w)); }
     return;
   }
-  var totals = array<Sums, PANEL_ROWS>();
+  for (var i = 0u; i < rows; i++) { put_total(i, at.lane, Sums()); }
   for (var k = 0u; k < inputs; k += BLOCKS * K_BLOCK) {
     let w = panel_at(at, k);
-    for (var i = 0u; i < rows; i++) { totals[i] = with_panel(totals[i], at, i, k, w); }
+    for (var i = 0u; i < rows; i++) { put_total(i, at.lane, with_panel(total_of(i, at.lane), at, i, k, w)); }
   }
-  for (var i = 0u; i < rows; i++) { store_sums(at, i, totals[i]); }
+  for (var i = 0u; i < rows; i++) { store_sums(at, i, total_of(i, at.lane)); }
+}
+
+fn total_of(i: u32, lane: u32) -> Sums {
+  let at = SETS * SG * i + lane;
+  var total = Sums();
+  total.a = totals[at];
+  total.b = totals[at + SG];
+  if (SETS > 2u) {
+    total.c = totals[at + 2u * SG];
+    total.d = totals[at + 3u * SG];
+  }
+  return total;
+}
+
+fn put_total(i: u32, lane: u32, total: Sums) {
+  let at = SETS * SG * i + lane;
+  totals[at] = total.a;
+  totals[at + SG] = total.b;
+  if (SETS > 2u) {
+    totals[at + 2u * SG] = total.c;
+    totals[at + 3u * SG] = total.d;
+  }
 }
 
 fn store_sums(at: Lane, i: u32, total: Sums) {
