@@ -1,5 +1,4 @@
 /** Commands on their way to the device: recorded into passes, handed over in batches, an early one so that it starts. */
-
 import type { Memory, TextureMemory } from "./tensor.ts";
 
 export interface Dispatch {
@@ -87,19 +86,19 @@ export class Commands {
 
   /** An encoder outside of any pass, for copies after all that was dispatched. */
   encoder(): GPUCommandEncoder {
-    this.endPass();
+    this.#endPass();
     this.#encoder ??= this.#device.createCommandEncoder();
     return this.#encoder;
   }
 
-  endPass(): void {
+  #endPass(): void {
     this.#pass?.end();
     this.#pass = undefined;
   }
 
   submit(): void {
     if (!this.#encoder) return;
-    this.endPass();
+    this.#endPass();
     this.#device.queue.submit([this.#encoder.finish()]);
     this.#encoder = undefined;
     this.#pending = 0;

@@ -1,6 +1,6 @@
 /**
- * The dispatches of a piece of work, to be made again with other arguments of the same shapes: without its code, and with
- * pipelines, parameters and most bind groups found.
+ * The dispatches and copies of a piece of work, to be made again with other arguments of the same shapes: without its code,
+ * and with pipelines, parameters and most bind groups found.
  */
 import type { Dispatch, TexelCopy } from "./commands.ts";
 import type { Bindable, Program } from "./gpu.ts";
