@@ -3,7 +3,6 @@
  * same forward gets the same buffers each time and finds its bind groups ready made. A ledger counts every byte and
  * refuses what does not fit before it is asked for: software adapters do not report that memory ran out.
  */
-import { ROW_TEXELS } from "./commands.ts";
 import { MemoryError } from "./errors.ts";
 import type { AdapterInfo } from "./gpu.ts";
 import { type Memory, size, type Tensor, type TextureMemory } from "./tensor.ts";
@@ -42,8 +41,6 @@ export class Arena {
   /** How many parts are lent of what was split. */
   readonly #partsLent = new Map<Loan, number>();
   readonly #textures = new Set<TextureMemory>();
-  /** The largest by number; a recording may still use a smaller one. */
-  readonly #texels: TextureMemory[] = [];
   readonly #landings = new Map<number, GPUBuffer[]>();
   #next = 1;
 
@@ -156,16 +153,6 @@ export class Arena {
     const memory = { id: this.#next++, bytes, ...(texture && { texture, view: texture.createView() }) };
     this.#textures.add(memory);
     return memory;
-  }
-
-  /** A texture with room for a tensor's words; for each number the same one, until there is a larger tensor. */
-  texels(number: number, { label, shape }: Tensor): TextureMemory {
-    const rows = Math.max(1, Math.ceil(size(shape) / 4 / ROW_TEXELS));
-    const largest = this.#texels[number];
-    if (largest && rows * ROW_TEXELS * 16 <= largest.bytes) return largest;
-    const texture = this.texture(label, ROW_TEXELS, 2 ** Math.ceil(Math.log2(rows)));
-    this.#texels[number] = texture;
-    return texture;
   }
 
   destroyTexture(memory: TextureMemory): void {

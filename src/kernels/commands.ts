@@ -1,4 +1,5 @@
 /** Commands on their way to the device: recorded into passes, handed over in batches, an early one so that it starts. */
+import { ROW_TEXELS } from "./operands.ts";
 import type { Memory, TextureMemory } from "./tensor.ts";
 
 export interface Dispatch {
@@ -14,9 +15,6 @@ export interface TexelCopy {
   readonly texture: TextureMemory;
   readonly count: number;
 }
-
-/** Texels of a row: TEXELS of shaders/lib/texels.wgsl. */
-export const ROW_TEXELS = 8192;
 
 const FIRST_BATCH = 16;
 const BATCH = 64;

@@ -3,6 +3,7 @@ import { type Allocator, Arena } from "./arena.ts";
 import { Commands } from "./commands.ts";
 import { DeviceError } from "./errors.ts";
 import type { AdapterInfo, Bindable, Gpu, Program, Recorder, Texels, Words } from "./gpu.ts";
+import { Operands } from "./operands.ts";
 import { Pipelines } from "./pipelines.ts";
 import { Repeats } from "./repeats.ts";
 import type { Shader } from "./shader.ts";
@@ -25,6 +26,7 @@ export class DeviceGpu implements Gpu {
   readonly #device: GPUDevice;
   readonly #platform: Platform;
   readonly #arena: Arena;
+  readonly #operands: Operands;
   readonly #pipelines: Pipelines;
   readonly #staging: Staging;
   readonly #commands: Commands;
@@ -40,6 +42,7 @@ export class DeviceGpu implements Gpu {
       this.submit();
       this.#pipelines.forgetBindings();
     });
+    this.#operands = new Operands(this.#arena);
     this.#pipelines = new Pipelines(device);
     this.#staging = new Staging(device);
     this.#commands = new Commands(device);
@@ -105,14 +108,12 @@ export class DeviceGpu implements Gpu {
     return this.#arena.texture(label, width, height);
   }
 
-  texels(...tensors: Tensor[]): TextureMemory[] {
-    return tensors.map((tensor, i) => {
-      const { memory, shape } = tensor;
-      const copy = { memory, texture: this.#arena.texels(i, tensor), count: size(shape) / 4 };
-      this.#repeats.addCopy(copy);
-      this.#commands.copyTexels(copy);
-      return copy.texture;
-    });
+  texels(tensor: Tensor, operand = 0): TextureMemory {
+    const { memory, shape } = tensor;
+    const copy = { memory, texture: this.#operands.texture(operand, tensor), count: size(shape) / 4 };
+    this.#repeats.addCopy(copy);
+    this.#commands.copyTexels(copy);
+    return copy.texture;
   }
 
   frame<T>(work: () => T): T {

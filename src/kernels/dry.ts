@@ -4,6 +4,7 @@
  */
 import { Arena } from "./arena.ts";
 import type { AdapterInfo, Gpu, Program } from "./gpu.ts";
+import { Operands } from "./operands.ts";
 import { size, type Tensor } from "./tensor.ts";
 
 export interface DryGpu extends Gpu {
@@ -26,6 +27,7 @@ export function openDry(info: Partial<AdapterInfo> = {}): DryGpu {
   };
   const nothing = { buffer: () => undefined, texture: () => undefined, maxTextureSide: full.maxTextureSide };
   const arena = new Arena(nothing, full, () => {});
+  const operands = new Operands(arena);
   const tensor = (label: string, shape: readonly number[]): Tensor => ({
     label,
     shape,
@@ -47,7 +49,7 @@ export function openDry(info: Partial<AdapterInfo> = {}): DryGpu {
     writeTexels: () => {},
     stream: async () => {},
     texture: (label, width, height) => arena.texture(label, width, height),
-    texels: (...tensors) => tensors.map((tensor, i) => arena.texels(i, tensor)),
+    texels: (tensor, operand = 0) => operands.texture(operand, tensor),
     frame: (work) => arena.frame(work),
     keep(kept) {
       arena.keep(kept.memory);

@@ -83,10 +83,10 @@ export interface Gpu {
   stream(place: Words | Texels, bytes: number, read: (into: Uint8Array) => Promise<void>): Promise<void>;
   texture(label: string, width: number, height: number): TextureMemory;
   /**
-   * The words of each tensor as texels (shaders/lib/texels.wgsl), for what is run next: the textures are soon used for
-   * others. The number of words is a multiple of 4.
+   * The words of a tensor, a multiple of 4, as texels (shaders/lib/texels.wgsl), for what is run next: the same texture then
+   * serves others. Those that one kernel reads are operands of their own, from 0.
    */
-  texels(...tensors: Tensor[]): TextureMemory[];
+  texels(tensor: Tensor, operand?: number): TextureMemory;
   /** Runs `work`; what it allocated goes back to the arena, except the tensors that it returns. */
   frame<T>(work: () => T): T;
   /** Takes a tensor out of its frame: it lives until `release`. */

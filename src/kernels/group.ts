@@ -97,10 +97,10 @@ export function runAttention<Binding extends string, Overrides, Param extends st
   const groups = (tile: TileSize) => tilesOf(tile, rows, columns) * times;
   if (hasPanels(gpu)) {
     const panel = panelFor(panelInputs ? blocksOf(panelInputs) : 1, small ? 32 : columns, panelInputs);
-    const textures = gpu.texels(...Object.values<Tensor>(inTextures as Record<string, Tensor>));
-    const rebound = Object.fromEntries(Object.keys(inTextures).map((name, i) => [name, textures[i]!]));
-    const overridden = { ...overrides, ...panel.overrides };
-    gpu.run(kernels.panel, overridden, { ...bindings, ...rebound }, params, groups(panel.tile));
+    const operands = Object.entries<Tensor>(inTextures as Record<string, Tensor>);
+    const textures = Object.fromEntries(operands.map(([name, tensor], i) => [name, gpu.texels(tensor, i)]));
+    const panelOverrides = { ...overrides, ...panel.overrides };
+    gpu.run(kernels.panel, panelOverrides, { ...bindings, ...textures }, params, groups(panel.tile));
   } else {
     const form = small ? "tile" : "strips";
     gpu.run(kernels[form], overrides, bindings, params, groups(tileSize(form)));

@@ -69,9 +69,9 @@ function multiply(gpu: Gpu, y: Tensor, x: Tensor, weight: Matrix, plane: number,
   const params = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined), first, plane };
   if (name !== "panel") gpu.run(shader, overrides, bindings, params, tilesOf(tile, vectors, outputs));
   else {
-    const [rows] = gpu.texels(inputs % 4 === 0 ? x : widened(gpu, x, 4 * Math.ceil(inputs / 4)));
+    const rows = gpu.texels(inputs % 4 === 0 ? x : widened(gpu, x, 4 * Math.ceil(inputs / 4)));
     const tiles = tilesOf(tile, vectors, outputs + (first % PANEL_LANES));
-    gpu.run(shader, overrides, { ...bindings, x: rows! }, params, tiles);
+    gpu.run(shader, overrides, { ...bindings, x: rows }, params, tiles);
   }
 }
 

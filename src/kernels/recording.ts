@@ -13,12 +13,11 @@ interface Step extends Dispatch {
 
 export class Recording {
   readonly steps: (Step | TexelCopy)[] = [];
-  dispatches = 0;
   /** What the work took of the arena. */
   readonly taken = new Set<Memory>();
   result: Tensor | undefined;
   flop = 0;
-  /** Work that reads, writes or makes textures cannot be made again by dispatches alone. */
+  /** Work that reads, writes or makes textures cannot be made again by dispatches and copies of operands alone. */
   sound: boolean;
   readonly #numbers: ReadonlyMap<Bindable, number>;
 
@@ -31,7 +30,6 @@ export class Recording {
     const rebound = Object.values(bindings).some((bindable) => this.#numbers.has(bindable));
     const immediates = dispatch.immediates.slice();
     this.steps.push({ ...dispatch, immediates, ...(rebound && { rebound: { shader, bindings } }) });
-    this.dispatches += 1;
   }
 
   addCopy(copy: TexelCopy): void {
@@ -49,7 +47,7 @@ export class Recording {
     return number === undefined ? bindable : args[number]!.memory;
   }
 
-  /** Can it be made again: nothing but dispatches, into memory of its own? */
+  /** Can it be made again: nothing but dispatches and copies, into memory of its own? */
   get whole(): boolean {
     return this.sound && this.result !== undefined && this.taken.has(this.result.memory);
   }

@@ -37,7 +37,7 @@ export class Repeats {
     this.#recording?.addCopy(copy);
   }
 
-  /** The work did what dispatches alone do not. */
+  /** The work did what dispatches and copies do not. */
   spoil(): void {
     if (this.#recording) this.#recording.sound = false;
   }
@@ -81,8 +81,8 @@ export class Repeats {
       const { rebound } = step;
       const group = rebound && pipelines.group(rebound.shader, recording.rebind(rebound.bindings, args));
       commands.dispatch(group ? { ...step, group } : step);
+      gpu.dispatches += 1;
     }
-    gpu.dispatches += recording.dispatches;
     gpu.flop += recording.flop;
     const result = recording.result!;
     for (const memory of recording.taken) if (memory !== result.memory) arena.give(memory);

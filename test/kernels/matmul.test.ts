@@ -128,7 +128,7 @@ describe.each(devices)("tier $tier", ({ gpu }) => {
       [3, 1000, 270],
       [77, 128, 264],
       [60, 768, 352],
-      [1030, 32, 20], // more rows than lie in a texture at a time
+      [1030, 32, 20], // more than a row of texels
     ] as const)("%i vectors of %i inputs, %i outputs", async ([vectors, inputs, outputs]) => {
       const x = noise(vectors * inputs);
       const weight = randomWeight(outputs, inputs, format);
