@@ -9,10 +9,11 @@
 //
 // use lib/panel.wgsl
 // use lib/texels.wgsl
+// use lib/sampled.wgsl
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
-@group(0) @binding(1) var v: texture_2d<u32>;
+@group(0) @binding(1) var v: Texels;
 
 fn value(i: u32) -> vec4f { return texel(v, i); }
 

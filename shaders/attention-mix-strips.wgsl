@@ -5,21 +5,34 @@
 // One workgroup is one subgroup and makes 24 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
 // Where all rows share their values (`batches` is 1), the queries of all rows are one long list.
 //
+// Values lie in a texture.
+//
 // use lib/strip.wgsl
-// use lib/mix-buffers.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+// use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
 const STRIPS = 8u;
 
-fn starts_of(first: u32, query: u32, head: u32) -> vec3u {
-  return vec3u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head));
+@group(0) @binding(1) var v: Texels;
+
+fn value(i: u32) -> vec4f { return texel(v, i); }
+
+// Where a lane's rows of a strip start.
+fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {
+  return vec2u(start(first, query + pair_row(lane), head), start(first, query + STRIP - 1u, head));
 }
 
-// A lane's probability of each query. Beyond the last source they are zero.
-fn rows_at(starts: vec3u, s: u32) -> vec3f {
-  let at = starts + vec3u(min(s, params.sources - 1u));
-  return vec3f(probs[at.x], probs[at.y], probs[at.z]) * select(0.0, 1.0, s < params.sources);
+// Beyond the last source probabilities are zero.
+fn rows_at(starts: vec2u, s: u32, lane: u32) -> Rows {
+  let at = vec4u(s + 4u * four_of(lane)) + vec4u(0u, 1u, 2u, 3u);
+  let own = min(at, vec4u(params.sources - 1u));
+  let there = select(vec4f(), vec4f(1.0), at < vec4u(params.sources));
+  return Rows(four_probs(vec4u(starts.x) + own) * there, four_probs(vec4u(starts.y) + own) * there);
 }
+
+fn four_probs(at: vec4u) -> vec4f { return vec4f(probs[at.x], probs[at.y], probs[at.z], probs[at.w]); }
 
 fn weights(row: u32, head: u32, s: u32, column: u32) -> Weights {
   return weights_of(
@@ -27,10 +40,11 @@ fn weights(row: u32, head: u32, s: u32, column: u32) -> Weights {
   );
 }
 
-fn store_set(batch: u32, query: u32, head: u32, column: u32, s0: vec4f, s1: vec4f, s2: vec4f) {
-  store(batch, query + 0u, head, column, s0);
-  store(batch, query + 1u, head, column, s1);
-  store(batch, query + 2u, head, column, s2);
+fn store_set(batch: u32, query: u32, head: u32, column: u32, sums: mat4x3f) {
+  let rows = transpose(sums);
+  store(batch, query + 0u, head, column, rows[0]);
+  store(batch, query + 1u, head, column, rows[1]);
+  store(batch, query + 2u, head, column, rows[2]);
 }
 
 @compute @workgroup_size(SG)
@@ -53,13 +67,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let a = weights(row, head, source, column_a);
     let b = weights(row, head, source, column_b);
     for (var i = 0u; i < strips; i++) {
-      let starts = starts_of(first, query + STRIP * i, head);
-      add_strip(&totals[i], strip_block(rows_at(starts, source + lane), rows_at(starts, source + lane + 8u), a, b));
+      let starts = starts_of(first, query + STRIP * i, head, lane);
+      add_strip(&totals[i], strip_block(rows_at(starts, source, lane), a, b));
     }
   }
   for (var i = 0u; i < strips; i++) {
-    let s = totals[i];
-    store_set(batch, query + STRIP * i, head, column_a, s.a0, s.a1, s.a2);
-    store_set(batch, query + STRIP * i, head, column_b, s.b0, s.b1, s.b2);
+    store_set(batch, query + STRIP * i, head, column_a, totals[i].a);
+    store_set(batch, query + STRIP * i, head, column_b, totals[i].b);
   }
 }

@@ -10,11 +10,12 @@
 //
 // use lib/panel.wgsl
 // use lib/texels.wgsl
+// use lib/sampled.wgsl
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
-@group(0) @binding(0) var q: texture_2d<u32>;
-@group(0) @binding(1) var k: texture_2d<u32>;
+@group(0) @binding(0) var q: Texels;
+@group(0) @binding(1) var k: Texels;
 
 fn key(i: u32) -> vec4f { return texel(k, i); }
 

@@ -6,31 +6,44 @@
 // One workgroup is one subgroup and makes 24 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
 // rows share their keys (`batches` is 1), the queries of all rows are one long list.
 //
+// Queries and keys lie in textures.
+//
 // use lib/strip.wgsl
-// use lib/scores-buffers.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+// use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
 const STRIPS = 8u;
 
-fn starts_of(first: u32, query: u32, head: u32) -> vec3u {
-  return vec3u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head));
+@group(0) @binding(0) var q: Texels;
+@group(0) @binding(1) var k: Texels;
+
+fn key(i: u32) -> vec4f { return texel(k, i); }
+
+// Where a lane's texels of a strip start.
+fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {
+  return vec2u(start(first, query + pair_row(lane), head), start(first, query + STRIP - 1u, head)) / 4u;
 }
 
-// A lane's element of each query. Beyond the head's end the queries are zero.
-fn rows_at(starts: vec3u, d: u32) -> vec3f {
-  let at = starts + vec3u(within(d));
-  let rows = vec3f(q[at.x], q[at.y], q[at.z]);
+// Beyond the head's end the queries are zero.
+fn rows_at(starts: vec2u, d: u32, lane: u32) -> Rows {
+  let at = d + 4u * four_of(lane);
+  let own = within(at) / 4u;
+  let rows = Rows(texel(q, starts.x + own), texel(q, starts.y + own));
   if (!RAGGED) { return rows; }
-  return rows * select(0.0, 1.0, d < params.dim);
+  return kept(rows, at < params.dim);
 }
 
 fn weights(keys: vec4u, d: u32) -> Weights {
   return weights_of(four(keys, d), four(keys, d + 4u), four(keys, d + 8u), four(keys, d + 12u));
 }
 
-fn store_row(p: Place, sources_a: vec4u, sources_b: vec4u, a: vec4f, b: vec4f) {
-  store(p, sources_a, a);
-  store(p, sources_b, b);
+fn store_set(batch: u32, query: u32, head: u32, sources: vec4u, sums: mat4x3f) {
+  let rows = transpose(sums);
+  store(place(batch, query + 0u, head), sources, rows[0]);
+  store(place(batch, query + 1u, head), sources, rows[1]);
+  store(place(batch, query + 2u, head), sources, rows[2]);
 }
 
 @compute @workgroup_size(SG)
@@ -55,14 +68,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let a = weights(keys_a, d);
     let b = weights(keys_b, d);
     for (var i = 0u; i < strips; i++) {
-      let starts = starts_of(first, query + STRIP * i, head);
-      add_strip(&totals[i], strip_block(rows_at(starts, d + lane), rows_at(starts, d + lane + 8u), a, b));
+      let starts = starts_of(first, query + STRIP * i, head, lane);
+      add_strip(&totals[i], strip_block(rows_at(starts, d, lane), a, b));
     }
   }
   for (var i = 0u; i < strips; i++) {
-    let s = totals[i];
-    store_row(place(batch, query + STRIP * i + 0u, head), sources_a, sources_b, s.a0, s.b0);
-    store_row(place(batch, query + STRIP * i + 1u, head), sources_a, sources_b, s.a1, s.b1);
-    store_row(place(batch, query + STRIP * i + 2u, head), sources_a, sources_b, s.a2, s.b2);
+    store_set(batch, query + STRIP * i, head, sources_a, totals[i].a);
+    store_set(batch, query + STRIP * i, head, sources_b, totals[i].b);
   }
 }

@@ -36,7 +36,11 @@ function kernel(name: string): string {
   const code = Object.fromEntries(forms.map((form) => [form ?? "plain", directives(assemble(`${name}.wgsl`, form))]));
   const source = Object.values(code)[0]!;
   const bindings = [...source.matchAll(/@group\(0\) @binding\((\d+)\) var(?:<storage, (\w+)>)? (\w+): ([^;]+);/g)].map(
-    ([, index, access, binding, type]) => ({ index: Number(index), name: binding!, kind: kindOf(access, type!) }),
+    ([, index, access, binding, type]) => ({
+      index: Number(index),
+      name: binding!,
+      kind: kindOf(source, access, type!),
+    }),
   );
   const overrides = [...source.matchAll(/^override (\w+): (\w+)( =[^;]+)?;/gm)];
   const params = source.match(/struct Params \{([^}]*)\}/)?.[1] ?? "";
@@ -78,11 +82,17 @@ function directives(code: string): string {
   return `${subgroups}${matrices}${requires}${code}`;
 }
 
-function kindOf(access: string | undefined, type: string): string {
-  if (access) return access;
-  if (type.startsWith("texture_storage")) return "texture-write";
-  if (type.startsWith("texture_2d<u32>")) return "texture";
-  throw new Error(`embed: a binding of type ${type} is unknown; expected a storage buffer or a u32 texture`);
+const textures: Readonly<Record<string, string>> = {
+  "texture_2d<u32>": "texture",
+  "texture_storage_2d<rgba32uint, read>": "texture-read",
+  "texture_storage_2d<rgba32uint, write>": "texture-write",
+};
+
+function kindOf(source: string, access: string | undefined, type: string): string {
+  const meant = source.match(new RegExp(`^alias ${type} = ([^;]+);`, "m"))?.[1] ?? type;
+  const kind = access ?? textures[meant];
+  if (kind) return kind;
+  throw new Error(`embed: a binding of type ${meant} is unknown; expected a storage buffer or a u32 texture`);
 }
 
 const read = (file: string) => readFileSync(here + file, "utf8").replaceAll("\r\n", "\n");

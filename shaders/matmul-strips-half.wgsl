@@ -4,11 +4,8 @@
 //
 // One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
-// use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
-// use lib/matmul-frame.wgsl
 // use lib/rows-half.wgsl
-// use lib/grid.wgsl
 
 const STRIPS = 8u;
 

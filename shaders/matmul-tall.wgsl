@@ -4,10 +4,7 @@
 //
 // One workgroup is one subgroup and makes 36 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
-// use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
-// use lib/matmul-frame.wgsl
 // use lib/strips-float.wgsl
-// use lib/grid.wgsl
 
 const STRIPS = 12u;

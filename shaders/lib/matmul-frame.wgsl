@@ -10,7 +10,7 @@ override RAGGED: bool;
 struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
-@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(1) var weight: Texels;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 

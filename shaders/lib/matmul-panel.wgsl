@@ -4,11 +4,12 @@
 // The rows lie in a texture, each beginning with a texel.
 //
 // use lib/texels.wgsl
+// use lib/sampled.wgsl
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
-@group(0) @binding(0) var x: texture_2d<u32>;
+@group(0) @binding(0) var x: Texels;
 
 // The first of its rows; which four outputs its first set is, and where the weights of all sets lie.
 struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }

@@ -1,25 +1,37 @@
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings STRIPS, `prepare`, which readies a lane, `place_of`, where the weights of four
-// neighbouring outputs lie, and `weights`, which reads a block of inputs of them.
+// The kernel brings STRIPS, `prepare`, which readies a lane, `place_of`, where the weights of four neighbouring outputs lie, and
+// `weights`, which reads a block of inputs of them.
+//
+// The rows lie in a texture, each beginning with a texel.
+//
+// use lib/strip.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+// use lib/matmul-frame.wgsl
+// use lib/grid.wgsl
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var x: Texels;
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
-
-fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: vec3u, k: u32) -> vec3f {
-  let at = starts + vec3u(within(k));
-  let rows = vec3f(x[at.x], x[at.y], x[at.z]);
-  if (!RAGGED) { return rows; }
-  return rows * select(0.0, 1.0, k < params.k);
+// Where a lane's texels of a strip start.
+fn starts_of(row: u32, lane: u32) -> vec2u {
+  let rows = min(row + vec2u(pair_row(lane), STRIP - 1u), vec2u(params.vectors - 1u));
+  return rows * ((params.k + 3u) / 4u);
 }
 
-fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f) {
-  store(row + 0u, first, s0 + b);
-  store(row + 1u, first, s1 + b);
-  store(row + 2u, first, s2 + b);
+// Beyond the last input rows are zero.
+fn rows_at(starts: vec2u, k: u32, lane: u32) -> Rows {
+  let at = k + 4u * four_of(lane);
+  let own = within(at) / 4u;
+  let rows = Rows(texel(x, starts.x + own), texel(x, starts.y + own));
+  if (!RAGGED) { return rows; }
+  return kept(rows, at < params.k);
+}
+
+fn store_set(row: u32, first: u32, bias: vec4f, sums: mat4x3f) {
+  let rows = transpose(sums);
+  store(row + 0u, first, rows[0] + bias);
+  store(row + 1u, first, rows[1] + bias);
+  store(row + 2u, first, rows[2] + bias);
 }
 
 @compute @workgroup_size(SG)
@@ -40,15 +52,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let a = weights(place_a, k);
     let b = weights(place_b, k);
     for (var i = 0u; i < strips; i++) {
-      let starts = starts_of(row + STRIP * i);
-      add_strip(&totals[i], strip_block(rows_at(starts, k + lane), rows_at(starts, k + lane + 8u), a, b));
+      let starts = starts_of(row + STRIP * i, lane);
+      add_strip(&totals[i], strip_block(rows_at(starts, k, lane), a, b));
     }
   }
   let bias_a = bias_of(min(4u * own_a, params.n - 1u));
   let bias_b = bias_of(min(4u * own_b, params.n - 1u));
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2); }
-    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2); }
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b); }
   }
 }

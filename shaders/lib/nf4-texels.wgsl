@@ -8,12 +8,12 @@ fn place_of(texel: u32) -> vec2u { return vec2u(texel, 0u); }
 
 // The codes of eight inputs from k on, the first in the low bits.
 fn code_texel(place: vec2u, k: u32) -> vec4u {
-  return textureLoad(weight, vec2u(place.x, nf4_word(within(k))), 0);
+  return load(weight, vec2u(place.x, nf4_word(within(k))));
 }
 
 fn scale_texel(place: vec2u, output: u32, k: u32) -> vec4f {
   let block = nf4_block(params.k, 4u * place.x + output, within(k));
-  let words = textureLoad(weight, vec2u(place.x, nf4_scale_word(params.k, block)), 0);
+  let words = load(weight, vec2u(place.x, nf4_scale_word(params.k, block)));
   return vec4f(nf4_scale(words.x, block), nf4_scale(words.y, block), nf4_scale(words.z, block), nf4_scale(words.w, block));
 }
 

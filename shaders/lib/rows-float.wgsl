@@ -4,7 +4,7 @@
 
 const TEXEL_INPUTS = 4u;
 
-fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
+fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(load(weight, vec2u(at.x, at.y + output))); }
 
 // The weights of four outputs for four inputs, one input a column.
 fn four(place: vec2u, k: u32) -> mat4x4f {

@@ -5,7 +5,7 @@
 
 const TEXEL_INPUTS = 8u;
 
-fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
+fn inputs(at: vec2u, output: u32) -> vec4u { return load(weight, vec2u(at.x, at.y + output)); }
 
 // The weights of four outputs for eight inputs, one input a column.
 struct Eight { near: mat4x4f, far: mat4x4f, }

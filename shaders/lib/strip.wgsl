@@ -3,13 +3,17 @@
 //
 // The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
 // does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
-// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
-// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
+// from. The totals of all strips lie in memory, read and written once a block.
+//
+// Accumulators stay in 32 registers only if a weight meets all its rows before the next one is read: 24 of them, three
+// rows' values, one weight, one product. So a column's three rows are a vector, and columns follow one another.
+//
+// Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 //
-// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
-// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
+// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
+// time that grows with their number.
 
 const STRIP = 3u;
 const K_BLOCK = 16u;
@@ -20,130 +24,73 @@ struct Weights {
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
+// The sums of four neighbouring columns each, a vector of three rows for each column.
+struct Strip { a: mat4x3f, b: mat4x3f, }
+
+// Of a block of inputs the four from 4 (lane % 4) on: of the first row in lanes 0 .. 3 and the second in lanes 4 .. 7, and of
+// the last row.
+struct Rows { pair: vec4f, last: vec4f, }
+
+// The row of a strip that a lane's `pair` belongs to, and which four inputs.
+fn pair_row(lane: u32) -> u32 { return lane / 4u; }
+fn four_of(lane: u32) -> u32 { return lane % 4u; }
+
+// Zeros where there is none.
+fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
 
 // Strips of a tile whose first row is `row`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
-// A block of a strip: `near` holds the rows' values for its first 8 inputs, a lane each, `far` those for the others.
-fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
+fn strip_block(rows: Rows, a: Weights, b: Weights) -> Strip {
   var s = Strip();
-  lane_0(&s, near, a.w0, b.w0);
-  lane_1(&s, near, a.w1, b.w1);
-  lane_2(&s, near, a.w2, b.w2);
-  lane_3(&s, near, a.w3, b.w3);
-  lane_4(&s, near, a.w4, b.w4);
-  lane_5(&s, near, a.w5, b.w5);
-  lane_6(&s, near, a.w6, b.w6);
-  lane_7(&s, near, a.w7, b.w7);
-  lane_0(&s, far, a.w8, b.w8);
-  lane_1(&s, far, a.w9, b.w9);
-  lane_2(&s, far, a.w10, b.w10);
-  lane_3(&s, far, a.w11, b.w11);
-  lane_4(&s, far, a.w12, b.w12);
-  lane_5(&s, far, a.w13, b.w13);
-  lane_6(&s, far, a.w14, b.w14);
-  lane_7(&s, far, a.w15, b.w15);
+  add_input(&s, lane_0(rows.pair.x, rows.last.x), a.w0, b.w0);
+  add_input(&s, lane_0(rows.pair.y, rows.last.y), a.w1, b.w1);
+  add_input(&s, lane_0(rows.pair.z, rows.last.z), a.w2, b.w2);
+  add_input(&s, lane_0(rows.pair.w, rows.last.w), a.w3, b.w3);
+  add_input(&s, lane_1(rows.pair.x, rows.last.x), a.w4, b.w4);
+  add_input(&s, lane_1(rows.pair.y, rows.last.y), a.w5, b.w5);
+  add_input(&s, lane_1(rows.pair.z, rows.last.z), a.w6, b.w6);
+  add_input(&s, lane_1(rows.pair.w, rows.last.w), a.w7, b.w7);
+  add_input(&s, lane_2(rows.pair.x, rows.last.x), a.w8, b.w8);
+  add_input(&s, lane_2(rows.pair.y, rows.last.y), a.w9, b.w9);
+  add_input(&s, lane_2(rows.pair.z, rows.last.z), a.w10, b.w10);
+  add_input(&s, lane_2(rows.pair.w, rows.last.w), a.w11, b.w11);
+  add_input(&s, lane_3(rows.pair.x, rows.last.x), a.w12, b.w12);
+  add_input(&s, lane_3(rows.pair.y, rows.last.y), a.w13, b.w13);
+  add_input(&s, lane_3(rows.pair.z, rows.last.z), a.w14, b.w14);
+  add_input(&s, lane_3(rows.pair.w, rows.last.w), a.w15, b.w15);
   return s;
 }
 
-fn add_strip(total: ptr<function, Strip>, s: Strip) {
-  (*total).a0 += s.a0;
-  (*total).a1 += s.a1;
-  (*total).a2 += s.a2;
-  (*total).b0 += s.b0;
-  (*total).b1 += s.b1;
-  (*total).b2 += s.b2;
+// s += rows x (a, b), the outer product.
+fn add_input(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  (*s).a[0] = fma(rows, vec3f(a.x), (*s).a[0]);
+  (*s).a[1] = fma(rows, vec3f(a.y), (*s).a[1]);
+  (*s).a[2] = fma(rows, vec3f(a.z), (*s).a[2]);
+  (*s).a[3] = fma(rows, vec3f(a.w), (*s).a[3]);
+  (*s).b[0] = fma(rows, vec3f(b.x), (*s).b[0]);
+  (*s).b[1] = fma(rows, vec3f(b.y), (*s).b[1]);
+  (*s).b[2] = fma(rows, vec3f(b.z), (*s).b[2]);
+  (*s).b[3] = fma(rows, vec3f(b.w), (*s).b[3]);
 }
 
-// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+// What lanes have of an input of the three rows.
+fn lane_0(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 0u), subgroupBroadcast(pair, 4u), subgroupBroadcast(last, 0u));
 }
-fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+fn lane_1(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 1u), subgroupBroadcast(pair, 5u), subgroupBroadcast(last, 1u));
 }
-fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+fn lane_2(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 2u), subgroupBroadcast(pair, 6u), subgroupBroadcast(last, 2u));
 }
-fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+fn lane_3(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 3u), subgroupBroadcast(pair, 7u), subgroupBroadcast(last, 3u));
 }
-fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).a += s.a;
+  (*total).b += s.b;
 }
 
 // Four times four inputs, one input a column.

@@ -75,7 +75,7 @@ const FEW = 64;
 const blocksOf = (dim: number) => ([4, 2] as const).find((blocks) => dim % (blocks * K_BLOCK) === 0) ?? 1;
 
 /**
- * `inTextures` are bindings that panels read as texels.
+ * `inTextures` are bindings that panels and strips read as texels.
  *
  * Small tiles make few columns, and those of small models, which would not earn back the time that others compile for.
  */
@@ -95,14 +95,15 @@ export function runAttention<Binding extends string, Overrides, Param extends st
   }
   const small = columns <= 32 || dim <= 32;
   const groups = (tile: TileSize) => tilesOf(tile, rows, columns) * times;
+  if (small && !hasPanels(gpu)) {
+    gpu.run(kernels.tile, overrides, bindings, params, groups(tileSize("tile")));
+    return;
+  }
+  const operands = Object.entries<Tensor>(inTextures as Record<string, Tensor>);
+  const textures = Object.fromEntries(operands.map(([name, tensor], i) => [name, gpu.texels(tensor, i)]));
+  const textured = { ...bindings, ...textures };
   if (hasPanels(gpu)) {
     const panel = panelFor(panelInputs ? blocksOf(panelInputs) : 1, small ? 32 : columns, panelInputs);
-    const operands = Object.entries<Tensor>(inTextures as Record<string, Tensor>);
-    const textures = Object.fromEntries(operands.map(([name, tensor], i) => [name, gpu.texels(tensor, i)]));
-    const panelOverrides = { ...overrides, ...panel.overrides };
-    gpu.run(kernels.panel, panelOverrides, { ...bindings, ...textures }, params, groups(panel.tile));
-  } else {
-    const form = small ? "tile" : "strips";
-    gpu.run(kernels[form], overrides, bindings, params, groups(tileSize(form)));
-  }
+    gpu.run(kernels.panel, { ...overrides, ...panel.overrides }, textured, params, groups(panel.tile));
+  } else gpu.run(kernels.strips, overrides, textured, params, groups(tileSize("strips")));
 }

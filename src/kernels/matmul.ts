@@ -17,7 +17,7 @@ import {
   matmulStripsNf4,
   matmulTall,
 } from "./shaders.gen.ts";
-import { size, type Tensor } from "./tensor.ts";
+import { size, type Tensor, type TextureMemory } from "./tensor.ts";
 
 /**
  * x [..., inputs] by weight [outputs, inputs] plus bias (of all that is stored of the weight): [..., outputs].
@@ -65,14 +65,17 @@ function multiply(gpu: Gpu, y: Tensor, x: Tensor, weight: Matrix, plane: number,
   gpu.flop += 2 * vectors * inputs * outputs;
   const name = formFor(gpu, weight, vectors);
   const { shader, overrides, tile } = form(gpu, weight, name);
-  const bindings = { x: x.memory, weight: (weight.texture ?? weight.memory)!, bias: (bias ?? x).memory, y: y.memory };
+  const rows = gpu.info.tier === "D" ? rowTexels(gpu, x) : x.memory;
+  const bindings = { x: rows, weight: (weight.texture ?? weight.memory)!, bias: (bias ?? x).memory, y: y.memory };
   const params = { vectors, n: outputs, k: inputs, has_bias: Number(bias !== undefined), first, plane };
-  if (name !== "panel") gpu.run(shader, overrides, bindings, params, tilesOf(tile, vectors, outputs));
-  else {
-    const rows = gpu.texels(inputs % 4 === 0 ? x : widened(gpu, x, 4 * Math.ceil(inputs / 4)));
-    const tiles = tilesOf(tile, vectors, outputs + (first % PANEL_LANES));
-    gpu.run(shader, overrides, { ...bindings, x: rows }, params, tiles);
-  }
+  const columns = outputs + (name === "panel" ? first % PANEL_LANES : 0);
+  gpu.run(shader, overrides, bindings, params, tilesOf(tile, vectors, columns));
+}
+
+/** Each row begins with a texel. */
+function rowTexels(gpu: Gpu, x: Tensor): TextureMemory {
+  const inputs = x.shape.at(-1)!;
+  return gpu.texels(inputs % 4 === 0 ? x : widened(gpu, x, 4 * Math.ceil(inputs / 4)));
 }
 
 /** Columns of a panel begin at a multiple of this, with the first lane (shaders/lib/matmul-panel.wgsl). */

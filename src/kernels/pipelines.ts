@@ -149,7 +149,10 @@ function immediates(shader: AnyShader, params: Record<string, number>): Uint32Ar
 function entry(binding: number, kind: string): GPUBindGroupLayoutEntry {
   const visibility = GPUShaderStage.COMPUTE;
   if (kind === "texture") return { binding, visibility, texture: { sampleType: "uint" } };
-  if (kind === "texture-write") return { binding, visibility, storageTexture: { format: "rgba32uint" } };
+  if (kind === "texture-read" || kind === "texture-write") {
+    const access = kind === "texture-read" ? "read-only" : "write-only";
+    return { binding, visibility, storageTexture: { access, format: "rgba32uint" } };
+  }
   return { binding, visibility, buffer: { type: kind === "read" ? "read-only-storage" : "storage" } };
 }
 

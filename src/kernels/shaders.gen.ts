@@ -199,10 +199,11 @@ requires immediate_address_space;
 //
 // use lib/panel.wgsl
 // use lib/texels.wgsl
+// use lib/sampled.wgsl
 // use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
-@group(0) @binding(1) var v: texture_2d<u32>;
+@group(0) @binding(1) var v: Texels;
 
 fn value(i: u32) -> vec4f { return texel(v, i); }
 
@@ -400,12 +401,19 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
-// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. On SwiftShader a fetch
-// brings four values to each lane in half the instructions of four loads, each of which is a search for its lanes' addresses.
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
 
 const TEXELS = 8192u;
 
-fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
+// Textures as they are read fastest by SwiftShader, whose storage textures take nearly twice as long.
+
+alias Texels = texture_2d<u32>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at, 0); }
 
 // What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
 // are probabilities of \`own_heads\` of all heads, from first_head on. Brought are v and \`value\`, four words of it:
@@ -475,7 +483,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 /** shaders/attention-mix-strips.wgsl */
 export const attentionMixStrips: Shader<"v" | "probs" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
   name: "attention-mix-strips",
-  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
+  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"texture-read"},{"name":"z","kind":"read_write"}],
   params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
   code: {
     plain: `enable subgroups;
@@ -487,21 +495,34 @@ requires immediate_address_space;
 // One workgroup is one subgroup and makes 24 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
 // Where all rows share their values (\`batches\` is 1), the queries of all rows are one long list.
 //
+// Values lie in a texture.
+//
 // use lib/strip.wgsl
-// use lib/mix-buffers.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+// use lib/mix-frame.wgsl
 // use lib/grid.wgsl
 
 const STRIPS = 8u;
 
-fn starts_of(first: u32, query: u32, head: u32) -> vec3u {
-  return vec3u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head));
+@group(0) @binding(1) var v: Texels;
+
+fn value(i: u32) -> vec4f { return texel(v, i); }
+
+// Where a lane's rows of a strip start.
+fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {
+  return vec2u(start(first, query + pair_row(lane), head), start(first, query + STRIP - 1u, head));
 }
 
-// A lane's probability of each query. Beyond the last source they are zero.
-fn rows_at(starts: vec3u, s: u32) -> vec3f {
-  let at = starts + vec3u(min(s, params.sources - 1u));
-  return vec3f(probs[at.x], probs[at.y], probs[at.z]) * select(0.0, 1.0, s < params.sources);
+// Beyond the last source probabilities are zero.
+fn rows_at(starts: vec2u, s: u32, lane: u32) -> Rows {
+  let at = vec4u(s + 4u * four_of(lane)) + vec4u(0u, 1u, 2u, 3u);
+  let own = min(at, vec4u(params.sources - 1u));
+  let there = select(vec4f(), vec4f(1.0), at < vec4u(params.sources));
+  return Rows(four_probs(vec4u(starts.x) + own) * there, four_probs(vec4u(starts.y) + own) * there);
 }
+
+fn four_probs(at: vec4u) -> vec4f { return vec4f(probs[at.x], probs[at.y], probs[at.z], probs[at.w]); }
 
 fn weights(row: u32, head: u32, s: u32, column: u32) -> Weights {
   return weights_of(
@@ -509,10 +530,11 @@ fn weights(row: u32, head: u32, s: u32, column: u32) -> Weights {
   );
 }
 
-fn store_set(batch: u32, query: u32, head: u32, column: u32, s0: vec4f, s1: vec4f, s2: vec4f) {
-  store(batch, query + 0u, head, column, s0);
-  store(batch, query + 1u, head, column, s1);
-  store(batch, query + 2u, head, column, s2);
+fn store_set(batch: u32, query: u32, head: u32, column: u32, sums: mat4x3f) {
+  let rows = transpose(sums);
+  store(batch, query + 0u, head, column, rows[0]);
+  store(batch, query + 1u, head, column, rows[1]);
+  store(batch, query + 2u, head, column, rows[2]);
 }
 
 @compute @workgroup_size(SG)
@@ -535,14 +557,13 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let a = weights(row, head, source, column_a);
     let b = weights(row, head, source, column_b);
     for (var i = 0u; i < strips; i++) {
-      let starts = starts_of(first, query + STRIP * i, head);
-      add_strip(&totals[i], strip_block(rows_at(starts, source + lane), rows_at(starts, source + lane + 8u), a, b));
+      let starts = starts_of(first, query + STRIP * i, head, lane);
+      add_strip(&totals[i], strip_block(rows_at(starts, source, lane), a, b));
     }
   }
   for (var i = 0u; i < strips; i++) {
-    let s = totals[i];
-    store_set(batch, query + STRIP * i, head, column_a, s.a0, s.a1, s.a2);
-    store_set(batch, query + STRIP * i, head, column_b, s.b0, s.b1, s.b2);
+    store_set(batch, query + STRIP * i, head, column_a, totals[i].a);
+    store_set(batch, query + STRIP * i, head, column_b, totals[i].b);
   }
 }
 
@@ -551,13 +572,17 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
 // does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
-// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
-// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
+// from. The totals of all strips lie in memory, read and written once a block.
+//
+// Accumulators stay in 32 registers only if a weight meets all its rows before the next one is read: 24 of them, three
+// rows' values, one weight, one product. So a column's three rows are a vector, and columns follow one another.
+//
+// Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 //
-// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
-// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
+// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
+// time that grows with their number.
 
 const STRIP = 3u;
 const K_BLOCK = 16u;
@@ -568,130 +593,73 @@ struct Weights {
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
+// The sums of four neighbouring columns each, a vector of three rows for each column.
+struct Strip { a: mat4x3f, b: mat4x3f, }
+
+// Of a block of inputs the four from 4 (lane % 4) on: of the first row in lanes 0 .. 3 and the second in lanes 4 .. 7, and of
+// the last row.
+struct Rows { pair: vec4f, last: vec4f, }
+
+// The row of a strip that a lane's \`pair\` belongs to, and which four inputs.
+fn pair_row(lane: u32) -> u32 { return lane / 4u; }
+fn four_of(lane: u32) -> u32 { return lane % 4u; }
+
+// Zeros where there is none.
+fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
 
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
-// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
+fn strip_block(rows: Rows, a: Weights, b: Weights) -> Strip {
   var s = Strip();
-  lane_0(&s, near, a.w0, b.w0);
-  lane_1(&s, near, a.w1, b.w1);
-  lane_2(&s, near, a.w2, b.w2);
-  lane_3(&s, near, a.w3, b.w3);
-  lane_4(&s, near, a.w4, b.w4);
-  lane_5(&s, near, a.w5, b.w5);
-  lane_6(&s, near, a.w6, b.w6);
-  lane_7(&s, near, a.w7, b.w7);
-  lane_0(&s, far, a.w8, b.w8);
-  lane_1(&s, far, a.w9, b.w9);
-  lane_2(&s, far, a.w10, b.w10);
-  lane_3(&s, far, a.w11, b.w11);
-  lane_4(&s, far, a.w12, b.w12);
-  lane_5(&s, far, a.w13, b.w13);
-  lane_6(&s, far, a.w14, b.w14);
-  lane_7(&s, far, a.w15, b.w15);
+  add_input(&s, lane_0(rows.pair.x, rows.last.x), a.w0, b.w0);
+  add_input(&s, lane_0(rows.pair.y, rows.last.y), a.w1, b.w1);
+  add_input(&s, lane_0(rows.pair.z, rows.last.z), a.w2, b.w2);
+  add_input(&s, lane_0(rows.pair.w, rows.last.w), a.w3, b.w3);
+  add_input(&s, lane_1(rows.pair.x, rows.last.x), a.w4, b.w4);
+  add_input(&s, lane_1(rows.pair.y, rows.last.y), a.w5, b.w5);
+  add_input(&s, lane_1(rows.pair.z, rows.last.z), a.w6, b.w6);
+  add_input(&s, lane_1(rows.pair.w, rows.last.w), a.w7, b.w7);
+  add_input(&s, lane_2(rows.pair.x, rows.last.x), a.w8, b.w8);
+  add_input(&s, lane_2(rows.pair.y, rows.last.y), a.w9, b.w9);
+  add_input(&s, lane_2(rows.pair.z, rows.last.z), a.w10, b.w10);
+  add_input(&s, lane_2(rows.pair.w, rows.last.w), a.w11, b.w11);
+  add_input(&s, lane_3(rows.pair.x, rows.last.x), a.w12, b.w12);
+  add_input(&s, lane_3(rows.pair.y, rows.last.y), a.w13, b.w13);
+  add_input(&s, lane_3(rows.pair.z, rows.last.z), a.w14, b.w14);
+  add_input(&s, lane_3(rows.pair.w, rows.last.w), a.w15, b.w15);
   return s;
 }
 
-fn add_strip(total: ptr<function, Strip>, s: Strip) {
-  (*total).a0 += s.a0;
-  (*total).a1 += s.a1;
-  (*total).a2 += s.a2;
-  (*total).b0 += s.b0;
-  (*total).b1 += s.b1;
-  (*total).b2 += s.b2;
+// s += rows x (a, b), the outer product.
+fn add_input(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  (*s).a[0] = fma(rows, vec3f(a.x), (*s).a[0]);
+  (*s).a[1] = fma(rows, vec3f(a.y), (*s).a[1]);
+  (*s).a[2] = fma(rows, vec3f(a.z), (*s).a[2]);
+  (*s).a[3] = fma(rows, vec3f(a.w), (*s).a[3]);
+  (*s).b[0] = fma(rows, vec3f(b.x), (*s).b[0]);
+  (*s).b[1] = fma(rows, vec3f(b.y), (*s).b[1]);
+  (*s).b[2] = fma(rows, vec3f(b.z), (*s).b[2]);
+  (*s).b[3] = fma(rows, vec3f(b.w), (*s).b[3]);
 }
 
-// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+// What lanes have of an input of the three rows.
+fn lane_0(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 0u), subgroupBroadcast(pair, 4u), subgroupBroadcast(last, 0u));
 }
-fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+fn lane_1(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 1u), subgroupBroadcast(pair, 5u), subgroupBroadcast(last, 1u));
 }
-fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+fn lane_2(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 2u), subgroupBroadcast(pair, 6u), subgroupBroadcast(last, 2u));
 }
-fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+fn lane_3(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 3u), subgroupBroadcast(pair, 7u), subgroupBroadcast(last, 3u));
 }
-fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).a += s.a;
+  (*total).b += s.b;
 }
 
 // Four times four inputs, one input a column.
@@ -699,13 +667,19 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
   return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
 }
 
-// Values of attention mixes in a buffer.
-//
-// use lib/mix-frame.wgsl
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
 
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
+const TEXELS = 8192u;
 
-fn value(i: u32) -> vec4f { return v[i]; }
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
+// Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
+
+alias Texels = texture_storage_2d<rgba32uint, read>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
 
 // What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
 // are probabilities of \`own_heads\` of all heads, from first_head on. Brought are v and \`value\`, four words of it:
@@ -1394,11 +1368,12 @@ requires immediate_address_space;
 //
 // use lib/panel.wgsl
 // use lib/texels.wgsl
+// use lib/sampled.wgsl
 // use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
-@group(0) @binding(0) var q: texture_2d<u32>;
-@group(0) @binding(1) var k: texture_2d<u32>;
+@group(0) @binding(0) var q: Texels;
+@group(0) @binding(1) var k: Texels;
 
 fn key(i: u32) -> vec4f { return texel(k, i); }
 
@@ -1601,12 +1576,19 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
-// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. On SwiftShader a fetch
-// brings four values to each lane in half the instructions of four loads, each of which is a search for its lanes' addresses.
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
 
 const TEXELS = 8192u;
 
-fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
+// Textures as they are read fastest by SwiftShader, whose storage textures take nearly twice as long.
+
+alias Texels = texture_2d<u32>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at, 0); }
 
 // What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
 // \`own_heads\` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
@@ -1700,7 +1682,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 /** shaders/attention-scores-strips.wgsl */
 export const attentionScoresStrips: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
   name: "attention-scores-strips",
-  bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
+  bindings: [{"name":"q","kind":"texture-read"},{"name":"k","kind":"texture-read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
   code: {
     plain: `enable subgroups;
@@ -1713,31 +1695,44 @@ requires immediate_address_space;
 // One workgroup is one subgroup and makes 24 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
 // rows share their keys (\`batches\` is 1), the queries of all rows are one long list.
 //
+// Queries and keys lie in textures.
+//
 // use lib/strip.wgsl
-// use lib/scores-buffers.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+// use lib/scores-frame.wgsl
 // use lib/grid.wgsl
 
 const STRIPS = 8u;
 
-fn starts_of(first: u32, query: u32, head: u32) -> vec3u {
-  return vec3u(start(first, query, head), start(first, query + 1u, head), start(first, query + 2u, head));
+@group(0) @binding(0) var q: Texels;
+@group(0) @binding(1) var k: Texels;
+
+fn key(i: u32) -> vec4f { return texel(k, i); }
+
+// Where a lane's texels of a strip start.
+fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {
+  return vec2u(start(first, query + pair_row(lane), head), start(first, query + STRIP - 1u, head)) / 4u;
 }
 
-// A lane's element of each query. Beyond the head's end the queries are zero.
-fn rows_at(starts: vec3u, d: u32) -> vec3f {
-  let at = starts + vec3u(within(d));
-  let rows = vec3f(q[at.x], q[at.y], q[at.z]);
+// Beyond the head's end the queries are zero.
+fn rows_at(starts: vec2u, d: u32, lane: u32) -> Rows {
+  let at = d + 4u * four_of(lane);
+  let own = within(at) / 4u;
+  let rows = Rows(texel(q, starts.x + own), texel(q, starts.y + own));
   if (!RAGGED) { return rows; }
-  return rows * select(0.0, 1.0, d < params.dim);
+  return kept(rows, at < params.dim);
 }
 
 fn weights(keys: vec4u, d: u32) -> Weights {
   return weights_of(four(keys, d), four(keys, d + 4u), four(keys, d + 8u), four(keys, d + 12u));
 }
 
-fn store_row(p: Place, sources_a: vec4u, sources_b: vec4u, a: vec4f, b: vec4f) {
-  store(p, sources_a, a);
-  store(p, sources_b, b);
+fn store_set(batch: u32, query: u32, head: u32, sources: vec4u, sums: mat4x3f) {
+  let rows = transpose(sums);
+  store(place(batch, query + 0u, head), sources, rows[0]);
+  store(place(batch, query + 1u, head), sources, rows[1]);
+  store(place(batch, query + 2u, head), sources, rows[2]);
 }
 
 @compute @workgroup_size(SG)
@@ -1762,15 +1757,13 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let a = weights(keys_a, d);
     let b = weights(keys_b, d);
     for (var i = 0u; i < strips; i++) {
-      let starts = starts_of(first, query + STRIP * i, head);
-      add_strip(&totals[i], strip_block(rows_at(starts, d + lane), rows_at(starts, d + lane + 8u), a, b));
+      let starts = starts_of(first, query + STRIP * i, head, lane);
+      add_strip(&totals[i], strip_block(rows_at(starts, d, lane), a, b));
     }
   }
   for (var i = 0u; i < strips; i++) {
-    let s = totals[i];
-    store_row(place(batch, query + STRIP * i + 0u, head), sources_a, sources_b, s.a0, s.b0);
-    store_row(place(batch, query + STRIP * i + 1u, head), sources_a, sources_b, s.a1, s.b1);
-    store_row(place(batch, query + STRIP * i + 2u, head), sources_a, sources_b, s.a2, s.b2);
+    store_set(batch, query + STRIP * i, head, sources_a, totals[i].a);
+    store_set(batch, query + STRIP * i, head, sources_b, totals[i].b);
   }
 }
 
@@ -1779,13 +1772,17 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
 // does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
-// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
-// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
+// from. The totals of all strips lie in memory, read and written once a block.
+//
+// Accumulators stay in 32 registers only if a weight meets all its rows before the next one is read: 24 of them, three
+// rows' values, one weight, one product. So a column's three rows are a vector, and columns follow one another.
+//
+// Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
 //
 // Sums have the order of lib/tile.wgsl, and so the same bits.
 //
-// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
-// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
+// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
+// time that grows with their number.
 
 const STRIP = 3u;
 const K_BLOCK = 16u;
@@ -1796,130 +1793,73 @@ struct Weights {
   w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
 }
 
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
+// The sums of four neighbouring columns each, a vector of three rows for each column.
+struct Strip { a: mat4x3f, b: mat4x3f, }
+
+// Of a block of inputs the four from 4 (lane % 4) on: of the first row in lanes 0 .. 3 and the second in lanes 4 .. 7, and of
+// the last row.
+struct Rows { pair: vec4f, last: vec4f, }
+
+// The row of a strip that a lane's \`pair\` belongs to, and which four inputs.
+fn pair_row(lane: u32) -> u32 { return lane / 4u; }
+fn four_of(lane: u32) -> u32 { return lane % 4u; }
+
+// Zeros where there is none.
+fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
 
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
-// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
+fn strip_block(rows: Rows, a: Weights, b: Weights) -> Strip {
   var s = Strip();
-  lane_0(&s, near, a.w0, b.w0);
-  lane_1(&s, near, a.w1, b.w1);
-  lane_2(&s, near, a.w2, b.w2);
-  lane_3(&s, near, a.w3, b.w3);
-  lane_4(&s, near, a.w4, b.w4);
-  lane_5(&s, near, a.w5, b.w5);
-  lane_6(&s, near, a.w6, b.w6);
-  lane_7(&s, near, a.w7, b.w7);
-  lane_0(&s, far, a.w8, b.w8);
-  lane_1(&s, far, a.w9, b.w9);
-  lane_2(&s, far, a.w10, b.w10);
-  lane_3(&s, far, a.w11, b.w11);
-  lane_4(&s, far, a.w12, b.w12);
-  lane_5(&s, far, a.w13, b.w13);
-  lane_6(&s, far, a.w14, b.w14);
-  lane_7(&s, far, a.w15, b.w15);
+  add_input(&s, lane_0(rows.pair.x, rows.last.x), a.w0, b.w0);
+  add_input(&s, lane_0(rows.pair.y, rows.last.y), a.w1, b.w1);
+  add_input(&s, lane_0(rows.pair.z, rows.last.z), a.w2, b.w2);
+  add_input(&s, lane_0(rows.pair.w, rows.last.w), a.w3, b.w3);
+  add_input(&s, lane_1(rows.pair.x, rows.last.x), a.w4, b.w4);
+  add_input(&s, lane_1(rows.pair.y, rows.last.y), a.w5, b.w5);
+  add_input(&s, lane_1(rows.pair.z, rows.last.z), a.w6, b.w6);
+  add_input(&s, lane_1(rows.pair.w, rows.last.w), a.w7, b.w7);
+  add_input(&s, lane_2(rows.pair.x, rows.last.x), a.w8, b.w8);
+  add_input(&s, lane_2(rows.pair.y, rows.last.y), a.w9, b.w9);
+  add_input(&s, lane_2(rows.pair.z, rows.last.z), a.w10, b.w10);
+  add_input(&s, lane_2(rows.pair.w, rows.last.w), a.w11, b.w11);
+  add_input(&s, lane_3(rows.pair.x, rows.last.x), a.w12, b.w12);
+  add_input(&s, lane_3(rows.pair.y, rows.last.y), a.w13, b.w13);
+  add_input(&s, lane_3(rows.pair.z, rows.last.z), a.w14, b.w14);
+  add_input(&s, lane_3(rows.pair.w, rows.last.w), a.w15, b.w15);
   return s;
 }
 
-fn add_strip(total: ptr<function, Strip>, s: Strip) {
-  (*total).a0 += s.a0;
-  (*total).a1 += s.a1;
-  (*total).a2 += s.a2;
-  (*total).b0 += s.b0;
-  (*total).b1 += s.b1;
-  (*total).b2 += s.b2;
+// s += rows x (a, b), the outer product.
+fn add_input(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  (*s).a[0] = fma(rows, vec3f(a.x), (*s).a[0]);
+  (*s).a[1] = fma(rows, vec3f(a.y), (*s).a[1]);
+  (*s).a[2] = fma(rows, vec3f(a.z), (*s).a[2]);
+  (*s).a[3] = fma(rows, vec3f(a.w), (*s).a[3]);
+  (*s).b[0] = fma(rows, vec3f(b.x), (*s).b[0]);
+  (*s).b[1] = fma(rows, vec3f(b.y), (*s).b[1]);
+  (*s).b[2] = fma(rows, vec3f(b.z), (*s).b[2]);
+  (*s).b[3] = fma(rows, vec3f(b.w), (*s).b[3]);
 }
 
-// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+// What lanes have of an input of the three rows.
+fn lane_0(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 0u), subgroupBroadcast(pair, 4u), subgroupBroadcast(last, 0u));
 }
-fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+fn lane_1(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 1u), subgroupBroadcast(pair, 5u), subgroupBroadcast(last, 1u));
 }
-fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+fn lane_2(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 2u), subgroupBroadcast(pair, 6u), subgroupBroadcast(last, 2u));
 }
-fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+fn lane_3(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 3u), subgroupBroadcast(pair, 7u), subgroupBroadcast(last, 3u));
 }
-fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).a += s.a;
+  (*total).b += s.b;
 }
 
 // Four times four inputs, one input a column.
@@ -1927,14 +1867,19 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
   return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
 }
 
-// Queries and keys of attention scores in buffers.
-//
-// use lib/scores-frame.wgsl
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
 
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
+const TEXELS = 8192u;
 
-fn key(i: u32) -> vec4f { return k[i]; }
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
+// Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
+
+alias Texels = texture_storage_2d<rgba32uint, read>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
 
 // What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
 // \`own_heads\` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
@@ -4175,11 +4120,12 @@ fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
 // The rows lie in a texture, each beginning with a texel.
 //
 // use lib/texels.wgsl
+// use lib/sampled.wgsl
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
-@group(0) @binding(0) var x: texture_2d<u32>;
+@group(0) @binding(0) var x: Texels;
 
 // The first of its rows; which four outputs its first set is, and where the weights of all sets lie.
 struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
@@ -4216,12 +4162,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   make_rows(Lane(lane, row, own, places), rows, params.k);
 }
 
-// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. On SwiftShader a fetch
-// brings four values to each lane in half the instructions of four loads, each of which is a search for its lanes' addresses.
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
 
 const TEXELS = 8192u;
 
-fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
+// Textures as they are read fastest by SwiftShader, whose storage textures take nearly twice as long.
+
+alias Texels = texture_2d<u32>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at, 0); }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 128 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
@@ -4388,7 +4341,7 @@ override RAGGED: bool;
 struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
-@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(1) var weight: Texels;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
@@ -4441,7 +4394,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 
 const TEXEL_INPUTS = 8u;
 
-fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
+fn inputs(at: vec2u, output: u32) -> vec4u { return load(weight, vec2u(at.x, at.y + output)); }
 
 // The weights of four outputs for eight inputs, one input a column.
 struct Eight { near: mat4x4f, far: mat4x4f, }
@@ -4539,11 +4492,12 @@ fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
 // The rows lie in a texture, each beginning with a texel.
 //
 // use lib/texels.wgsl
+// use lib/sampled.wgsl
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
-@group(0) @binding(0) var x: texture_2d<u32>;
+@group(0) @binding(0) var x: Texels;
 
 // The first of its rows; which four outputs its first set is, and where the weights of all sets lie.
 struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
@@ -4580,12 +4534,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   make_rows(Lane(lane, row, own, places), rows, params.k);
 }
 
-// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. On SwiftShader a fetch
-// brings four values to each lane in half the instructions of four loads, each of which is a search for its lanes' addresses.
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
 
 const TEXELS = 8192u;
 
-fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
+// Textures as they are read fastest by SwiftShader, whose storage textures take nearly twice as long.
+
+alias Texels = texture_2d<u32>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at, 0); }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 128 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
@@ -4752,7 +4713,7 @@ override RAGGED: bool;
 struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
-@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(1) var weight: Texels;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
@@ -4808,12 +4769,12 @@ fn place_of(texel: u32) -> vec2u { return vec2u(texel, 0u); }
 
 // The codes of eight inputs from k on, the first in the low bits.
 fn code_texel(place: vec2u, k: u32) -> vec4u {
-  return textureLoad(weight, vec2u(place.x, nf4_word(within(k))), 0);
+  return load(weight, vec2u(place.x, nf4_word(within(k))));
 }
 
 fn scale_texel(place: vec2u, output: u32, k: u32) -> vec4f {
   let block = nf4_block(params.k, 4u * place.x + output, within(k));
-  let words = textureLoad(weight, vec2u(place.x, nf4_scale_word(params.k, block)), 0);
+  let words = load(weight, vec2u(place.x, nf4_scale_word(params.k, block)));
   return vec4f(nf4_scale(words.x, block), nf4_scale(words.y, block), nf4_scale(words.z, block), nf4_scale(words.w, block));
 }
 
@@ -4922,11 +4883,12 @@ fn weights_in(place: vec2u, k: u32, lane: u32) -> Weights {
 // The rows lie in a texture, each beginning with a texel.
 //
 // use lib/texels.wgsl
+// use lib/sampled.wgsl
 // use lib/panel.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
-@group(0) @binding(0) var x: texture_2d<u32>;
+@group(0) @binding(0) var x: Texels;
 
 // The first of its rows; which four outputs its first set is, and where the weights of all sets lie.
 struct Lane { lane: u32, row: u32, own: u32, places: array<vec2u, 4>, }
@@ -4963,12 +4925,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   make_rows(Lane(lane, row, own, places), rows, params.k);
 }
 
-// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. On SwiftShader a fetch
-// brings four values to each lane in half the instructions of four loads, each of which is a search for its lanes' addresses.
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
 
 const TEXELS = 8192u;
 
-fn texel(words: texture_2d<u32>, i: u32) -> vec4f { return bitcast<vec4f>(textureLoad(words, vec2u(i % TEXELS, i / TEXELS), 0)); }
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
+// Textures as they are read fastest by SwiftShader, whose storage textures take nearly twice as long.
+
+alias Texels = texture_2d<u32>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at, 0); }
 
 // A matrix product row by row, for workgroups of one subgroup of 4 lanes: up to 128 rows, one after the other, meet a panel of
 // BLOCKS x K_BLOCK inputs times 4 SETS columns a lane. The columns of a lane are two or four sets, a to d, of four neighbours.
@@ -5135,7 +5104,7 @@ override RAGGED: bool;
 struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
-@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(1) var weight: Texels;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
@@ -5187,7 +5156,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 
 const TEXEL_INPUTS = 4u;
 
-fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
+fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(load(weight, vec2u(at.x, at.y + output))); }
 
 // The weights of four outputs for four inputs, one input a column.
 fn four(place: vec2u, k: u32) -> mat4x4f {
@@ -5217,7 +5186,7 @@ fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / 
 /** shaders/matmul-strips-half.wgsl */
 export const matmulStripsHalf: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-strips-half",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  bindings: [{"name":"x","kind":"texture-read"},{"name":"weight","kind":"texture-read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
@@ -5228,11 +5197,8 @@ requires immediate_address_space;
 //
 // One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
-// use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
-// use lib/matmul-frame.wgsl
 // use lib/rows-half.wgsl
-// use lib/grid.wgsl
 
 const STRIPS = 8u;
 
@@ -5244,181 +5210,40 @@ fn weights(place: vec2u, k: u32) -> Weights {
 
 fn prepare(lane: u32) {}
 
-// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
-// a lane are two sets, a and b, of four neighbours.
-//
-// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
-// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
-// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
-// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
-//
-// Sums have the order of lib/tile.wgsl, and so the same bits.
-//
-// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
-// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
-
-const STRIP = 3u;
-const K_BLOCK = 16u;
-
-// The weights of four neighbouring columns for each input of a block.
-struct Weights {
-  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
-  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
-}
-
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
-
-// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
-fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
-
-// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
-  var s = Strip();
-  lane_0(&s, near, a.w0, b.w0);
-  lane_1(&s, near, a.w1, b.w1);
-  lane_2(&s, near, a.w2, b.w2);
-  lane_3(&s, near, a.w3, b.w3);
-  lane_4(&s, near, a.w4, b.w4);
-  lane_5(&s, near, a.w5, b.w5);
-  lane_6(&s, near, a.w6, b.w6);
-  lane_7(&s, near, a.w7, b.w7);
-  lane_0(&s, far, a.w8, b.w8);
-  lane_1(&s, far, a.w9, b.w9);
-  lane_2(&s, far, a.w10, b.w10);
-  lane_3(&s, far, a.w11, b.w11);
-  lane_4(&s, far, a.w12, b.w12);
-  lane_5(&s, far, a.w13, b.w13);
-  lane_6(&s, far, a.w14, b.w14);
-  lane_7(&s, far, a.w15, b.w15);
-  return s;
-}
-
-fn add_strip(total: ptr<function, Strip>, s: Strip) {
-  (*total).a0 += s.a0;
-  (*total).a1 += s.a1;
-  (*total).a2 += s.a2;
-  (*total).b0 += s.b0;
-  (*total).b1 += s.b1;
-  (*total).b2 += s.b2;
-}
-
-// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-
-// Four times four inputs, one input a column.
-fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
-  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
-}
-
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
-// neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
+// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four neighbouring outputs lie, and
+// \`weights\`, which reads a block of inputs of them.
+//
+// The rows lie in a texture, each beginning with a texel.
+//
+// use lib/strip.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+// use lib/matmul-frame.wgsl
+// use lib/grid.wgsl
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var x: Texels;
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
-
-fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: vec3u, k: u32) -> vec3f {
-  let at = starts + vec3u(within(k));
-  let rows = vec3f(x[at.x], x[at.y], x[at.z]);
-  if (!RAGGED) { return rows; }
-  return rows * select(0.0, 1.0, k < params.k);
+// Where a lane's texels of a strip start.
+fn starts_of(row: u32, lane: u32) -> vec2u {
+  let rows = min(row + vec2u(pair_row(lane), STRIP - 1u), vec2u(params.vectors - 1u));
+  return rows * ((params.k + 3u) / 4u);
 }
 
-fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f) {
-  store(row + 0u, first, s0 + b);
-  store(row + 1u, first, s1 + b);
-  store(row + 2u, first, s2 + b);
+// Beyond the last input rows are zero.
+fn rows_at(starts: vec2u, k: u32, lane: u32) -> Rows {
+  let at = k + 4u * four_of(lane);
+  let own = within(at) / 4u;
+  let rows = Rows(texel(x, starts.x + own), texel(x, starts.y + own));
+  if (!RAGGED) { return rows; }
+  return kept(rows, at < params.k);
+}
+
+fn store_set(row: u32, first: u32, bias: vec4f, sums: mat4x3f) {
+  let rows = transpose(sums);
+  store(row + 0u, first, rows[0] + bias);
+  store(row + 1u, first, rows[1] + bias);
+  store(row + 2u, first, rows[2] + bias);
 }
 
 @compute @workgroup_size(SG)
@@ -5439,18 +5264,132 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let a = weights(place_a, k);
     let b = weights(place_b, k);
     for (var i = 0u; i < strips; i++) {
-      let starts = starts_of(row + STRIP * i);
-      add_strip(&totals[i], strip_block(rows_at(starts, k + lane), rows_at(starts, k + lane + 8u), a, b));
+      let starts = starts_of(row + STRIP * i, lane);
+      add_strip(&totals[i], strip_block(rows_at(starts, k, lane), a, b));
     }
   }
   let bias_a = bias_of(min(4u * own_a, params.n - 1u));
   let bias_b = bias_of(min(4u * own_b, params.n - 1u));
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2); }
-    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2); }
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b); }
   }
 }
+
+// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// a lane are two sets, a and b, of four neighbours.
+//
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
+// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
+// from. The totals of all strips lie in memory, read and written once a block.
+//
+// Accumulators stay in 32 registers only if a weight meets all its rows before the next one is read: 24 of them, three
+// rows' values, one weight, one product. So a column's three rows are a vector, and columns follow one another.
+//
+// Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+//
+// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
+// time that grows with their number.
+
+const STRIP = 3u;
+const K_BLOCK = 16u;
+
+// The weights of four neighbouring columns for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
+
+// The sums of four neighbouring columns each, a vector of three rows for each column.
+struct Strip { a: mat4x3f, b: mat4x3f, }
+
+// Of a block of inputs the four from 4 (lane % 4) on: of the first row in lanes 0 .. 3 and the second in lanes 4 .. 7, and of
+// the last row.
+struct Rows { pair: vec4f, last: vec4f, }
+
+// The row of a strip that a lane's \`pair\` belongs to, and which four inputs.
+fn pair_row(lane: u32) -> u32 { return lane / 4u; }
+fn four_of(lane: u32) -> u32 { return lane % 4u; }
+
+// Zeros where there is none.
+fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
+
+// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
+fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
+
+fn strip_block(rows: Rows, a: Weights, b: Weights) -> Strip {
+  var s = Strip();
+  add_input(&s, lane_0(rows.pair.x, rows.last.x), a.w0, b.w0);
+  add_input(&s, lane_0(rows.pair.y, rows.last.y), a.w1, b.w1);
+  add_input(&s, lane_0(rows.pair.z, rows.last.z), a.w2, b.w2);
+  add_input(&s, lane_0(rows.pair.w, rows.last.w), a.w3, b.w3);
+  add_input(&s, lane_1(rows.pair.x, rows.last.x), a.w4, b.w4);
+  add_input(&s, lane_1(rows.pair.y, rows.last.y), a.w5, b.w5);
+  add_input(&s, lane_1(rows.pair.z, rows.last.z), a.w6, b.w6);
+  add_input(&s, lane_1(rows.pair.w, rows.last.w), a.w7, b.w7);
+  add_input(&s, lane_2(rows.pair.x, rows.last.x), a.w8, b.w8);
+  add_input(&s, lane_2(rows.pair.y, rows.last.y), a.w9, b.w9);
+  add_input(&s, lane_2(rows.pair.z, rows.last.z), a.w10, b.w10);
+  add_input(&s, lane_2(rows.pair.w, rows.last.w), a.w11, b.w11);
+  add_input(&s, lane_3(rows.pair.x, rows.last.x), a.w12, b.w12);
+  add_input(&s, lane_3(rows.pair.y, rows.last.y), a.w13, b.w13);
+  add_input(&s, lane_3(rows.pair.z, rows.last.z), a.w14, b.w14);
+  add_input(&s, lane_3(rows.pair.w, rows.last.w), a.w15, b.w15);
+  return s;
+}
+
+// s += rows x (a, b), the outer product.
+fn add_input(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  (*s).a[0] = fma(rows, vec3f(a.x), (*s).a[0]);
+  (*s).a[1] = fma(rows, vec3f(a.y), (*s).a[1]);
+  (*s).a[2] = fma(rows, vec3f(a.z), (*s).a[2]);
+  (*s).a[3] = fma(rows, vec3f(a.w), (*s).a[3]);
+  (*s).b[0] = fma(rows, vec3f(b.x), (*s).b[0]);
+  (*s).b[1] = fma(rows, vec3f(b.y), (*s).b[1]);
+  (*s).b[2] = fma(rows, vec3f(b.z), (*s).b[2]);
+  (*s).b[3] = fma(rows, vec3f(b.w), (*s).b[3]);
+}
+
+// What lanes have of an input of the three rows.
+fn lane_0(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 0u), subgroupBroadcast(pair, 4u), subgroupBroadcast(last, 0u));
+}
+fn lane_1(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 1u), subgroupBroadcast(pair, 5u), subgroupBroadcast(last, 1u));
+}
+fn lane_2(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 2u), subgroupBroadcast(pair, 6u), subgroupBroadcast(last, 2u));
+}
+fn lane_3(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 3u), subgroupBroadcast(pair, 7u), subgroupBroadcast(last, 3u));
+}
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).a += s.a;
+  (*total).b += s.b;
+}
+
+// Four times four inputs, one input a column.
+fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}
+
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
+
+const TEXELS = 8192u;
+
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
+// Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
+
+alias Texels = texture_storage_2d<rgba32uint, read>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
 
 // What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
 // where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
@@ -5464,7 +5403,7 @@ override RAGGED: bool;
 struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
-@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(1) var weight: Texels;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
@@ -5500,6 +5439,16 @@ fn output_at(row: u32, n: u32) -> u32 {
   return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
 // Weights in float16, eight neighbouring inputs of an output to a texel, two to a word. Beyond the last input they meet a zero.
 //
 // use lib/weight-rows.wgsl
@@ -5507,7 +5456,7 @@ fn output_at(row: u32, n: u32) -> u32 {
 
 const TEXEL_INPUTS = 8u;
 
-fn inputs(at: vec2u, output: u32) -> vec4u { return textureLoad(weight, vec2u(at.x, at.y + output), 0); }
+fn inputs(at: vec2u, output: u32) -> vec4u { return load(weight, vec2u(at.x, at.y + output)); }
 
 // The weights of four outputs for eight inputs, one input a column.
 struct Eight { near: mat4x4f, far: mat4x4f, }
@@ -5560,16 +5509,6 @@ fn open_half(bits: u32) -> vec2f {
   let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
 }
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
 `,
   },
 };
@@ -5577,7 +5516,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 /** shaders/matmul-strips-nf4.wgsl */
 export const matmulStripsNf4: Shader<"x" | "weight" | "bias" | "y", { HALF: boolean; SG: number; RAGGED: boolean; HALF_FLUSHES?: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-strips-nf4",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  bindings: [{"name":"x","kind":"texture-read"},{"name":"weight","kind":"texture-read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
@@ -5588,11 +5527,8 @@ requires immediate_address_space;
 //
 // One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
-// use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
-// use lib/matmul-frame.wgsl
 // use lib/nf4-texels.wgsl
-// use lib/grid.wgsl
 
 const STRIPS = 8u;
 
@@ -5620,181 +5556,40 @@ fn weights(place: vec2u, k: u32) -> Weights {
   );
 }
 
-// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
-// a lane are two sets, a and b, of four neighbours.
-//
-// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
-// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
-// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
-// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
-//
-// Sums have the order of lib/tile.wgsl, and so the same bits.
-//
-// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
-// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
-
-const STRIP = 3u;
-const K_BLOCK = 16u;
-
-// The weights of four neighbouring columns for each input of a block.
-struct Weights {
-  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
-  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
-}
-
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
-
-// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
-fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
-
-// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
-  var s = Strip();
-  lane_0(&s, near, a.w0, b.w0);
-  lane_1(&s, near, a.w1, b.w1);
-  lane_2(&s, near, a.w2, b.w2);
-  lane_3(&s, near, a.w3, b.w3);
-  lane_4(&s, near, a.w4, b.w4);
-  lane_5(&s, near, a.w5, b.w5);
-  lane_6(&s, near, a.w6, b.w6);
-  lane_7(&s, near, a.w7, b.w7);
-  lane_0(&s, far, a.w8, b.w8);
-  lane_1(&s, far, a.w9, b.w9);
-  lane_2(&s, far, a.w10, b.w10);
-  lane_3(&s, far, a.w11, b.w11);
-  lane_4(&s, far, a.w12, b.w12);
-  lane_5(&s, far, a.w13, b.w13);
-  lane_6(&s, far, a.w14, b.w14);
-  lane_7(&s, far, a.w15, b.w15);
-  return s;
-}
-
-fn add_strip(total: ptr<function, Strip>, s: Strip) {
-  (*total).a0 += s.a0;
-  (*total).a1 += s.a1;
-  (*total).a2 += s.a2;
-  (*total).b0 += s.b0;
-  (*total).b1 += s.b1;
-  (*total).b2 += s.b2;
-}
-
-// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-
-// Four times four inputs, one input a column.
-fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
-  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
-}
-
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
-// neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
+// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four neighbouring outputs lie, and
+// \`weights\`, which reads a block of inputs of them.
+//
+// The rows lie in a texture, each beginning with a texel.
+//
+// use lib/strip.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+// use lib/matmul-frame.wgsl
+// use lib/grid.wgsl
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var x: Texels;
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
-
-fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: vec3u, k: u32) -> vec3f {
-  let at = starts + vec3u(within(k));
-  let rows = vec3f(x[at.x], x[at.y], x[at.z]);
-  if (!RAGGED) { return rows; }
-  return rows * select(0.0, 1.0, k < params.k);
+// Where a lane's texels of a strip start.
+fn starts_of(row: u32, lane: u32) -> vec2u {
+  let rows = min(row + vec2u(pair_row(lane), STRIP - 1u), vec2u(params.vectors - 1u));
+  return rows * ((params.k + 3u) / 4u);
 }
 
-fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f) {
-  store(row + 0u, first, s0 + b);
-  store(row + 1u, first, s1 + b);
-  store(row + 2u, first, s2 + b);
+// Beyond the last input rows are zero.
+fn rows_at(starts: vec2u, k: u32, lane: u32) -> Rows {
+  let at = k + 4u * four_of(lane);
+  let own = within(at) / 4u;
+  let rows = Rows(texel(x, starts.x + own), texel(x, starts.y + own));
+  if (!RAGGED) { return rows; }
+  return kept(rows, at < params.k);
+}
+
+fn store_set(row: u32, first: u32, bias: vec4f, sums: mat4x3f) {
+  let rows = transpose(sums);
+  store(row + 0u, first, rows[0] + bias);
+  store(row + 1u, first, rows[1] + bias);
+  store(row + 2u, first, rows[2] + bias);
 }
 
 @compute @workgroup_size(SG)
@@ -5815,18 +5610,132 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let a = weights(place_a, k);
     let b = weights(place_b, k);
     for (var i = 0u; i < strips; i++) {
-      let starts = starts_of(row + STRIP * i);
-      add_strip(&totals[i], strip_block(rows_at(starts, k + lane), rows_at(starts, k + lane + 8u), a, b));
+      let starts = starts_of(row + STRIP * i, lane);
+      add_strip(&totals[i], strip_block(rows_at(starts, k, lane), a, b));
     }
   }
   let bias_a = bias_of(min(4u * own_a, params.n - 1u));
   let bias_b = bias_of(min(4u * own_b, params.n - 1u));
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2); }
-    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2); }
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b); }
   }
 }
+
+// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// a lane are two sets, a and b, of four neighbours.
+//
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
+// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
+// from. The totals of all strips lie in memory, read and written once a block.
+//
+// Accumulators stay in 32 registers only if a weight meets all its rows before the next one is read: 24 of them, three
+// rows' values, one weight, one product. So a column's three rows are a vector, and columns follow one another.
+//
+// Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+//
+// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
+// time that grows with their number.
+
+const STRIP = 3u;
+const K_BLOCK = 16u;
+
+// The weights of four neighbouring columns for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
+
+// The sums of four neighbouring columns each, a vector of three rows for each column.
+struct Strip { a: mat4x3f, b: mat4x3f, }
+
+// Of a block of inputs the four from 4 (lane % 4) on: of the first row in lanes 0 .. 3 and the second in lanes 4 .. 7, and of
+// the last row.
+struct Rows { pair: vec4f, last: vec4f, }
+
+// The row of a strip that a lane's \`pair\` belongs to, and which four inputs.
+fn pair_row(lane: u32) -> u32 { return lane / 4u; }
+fn four_of(lane: u32) -> u32 { return lane % 4u; }
+
+// Zeros where there is none.
+fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
+
+// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
+fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
+
+fn strip_block(rows: Rows, a: Weights, b: Weights) -> Strip {
+  var s = Strip();
+  add_input(&s, lane_0(rows.pair.x, rows.last.x), a.w0, b.w0);
+  add_input(&s, lane_0(rows.pair.y, rows.last.y), a.w1, b.w1);
+  add_input(&s, lane_0(rows.pair.z, rows.last.z), a.w2, b.w2);
+  add_input(&s, lane_0(rows.pair.w, rows.last.w), a.w3, b.w3);
+  add_input(&s, lane_1(rows.pair.x, rows.last.x), a.w4, b.w4);
+  add_input(&s, lane_1(rows.pair.y, rows.last.y), a.w5, b.w5);
+  add_input(&s, lane_1(rows.pair.z, rows.last.z), a.w6, b.w6);
+  add_input(&s, lane_1(rows.pair.w, rows.last.w), a.w7, b.w7);
+  add_input(&s, lane_2(rows.pair.x, rows.last.x), a.w8, b.w8);
+  add_input(&s, lane_2(rows.pair.y, rows.last.y), a.w9, b.w9);
+  add_input(&s, lane_2(rows.pair.z, rows.last.z), a.w10, b.w10);
+  add_input(&s, lane_2(rows.pair.w, rows.last.w), a.w11, b.w11);
+  add_input(&s, lane_3(rows.pair.x, rows.last.x), a.w12, b.w12);
+  add_input(&s, lane_3(rows.pair.y, rows.last.y), a.w13, b.w13);
+  add_input(&s, lane_3(rows.pair.z, rows.last.z), a.w14, b.w14);
+  add_input(&s, lane_3(rows.pair.w, rows.last.w), a.w15, b.w15);
+  return s;
+}
+
+// s += rows x (a, b), the outer product.
+fn add_input(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  (*s).a[0] = fma(rows, vec3f(a.x), (*s).a[0]);
+  (*s).a[1] = fma(rows, vec3f(a.y), (*s).a[1]);
+  (*s).a[2] = fma(rows, vec3f(a.z), (*s).a[2]);
+  (*s).a[3] = fma(rows, vec3f(a.w), (*s).a[3]);
+  (*s).b[0] = fma(rows, vec3f(b.x), (*s).b[0]);
+  (*s).b[1] = fma(rows, vec3f(b.y), (*s).b[1]);
+  (*s).b[2] = fma(rows, vec3f(b.z), (*s).b[2]);
+  (*s).b[3] = fma(rows, vec3f(b.w), (*s).b[3]);
+}
+
+// What lanes have of an input of the three rows.
+fn lane_0(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 0u), subgroupBroadcast(pair, 4u), subgroupBroadcast(last, 0u));
+}
+fn lane_1(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 1u), subgroupBroadcast(pair, 5u), subgroupBroadcast(last, 1u));
+}
+fn lane_2(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 2u), subgroupBroadcast(pair, 6u), subgroupBroadcast(last, 2u));
+}
+fn lane_3(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 3u), subgroupBroadcast(pair, 7u), subgroupBroadcast(last, 3u));
+}
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).a += s.a;
+  (*total).b += s.b;
+}
+
+// Four times four inputs, one input a column.
+fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}
+
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
+
+const TEXELS = 8192u;
+
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
+// Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
+
+alias Texels = texture_storage_2d<rgba32uint, read>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
 
 // What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
 // where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
@@ -5840,7 +5749,7 @@ override RAGGED: bool;
 struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
-@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(1) var weight: Texels;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
@@ -5876,6 +5785,16 @@ fn output_at(row: u32, n: u32) -> u32 {
   return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
 // NF4 weights (nf4.wgsl) in a texture (weight-texture.wgsl): a texel holds a word of each of four neighbouring outputs.
 // RAGGED: rows begin within blocks. A block of scales holds for all inputs that a kernel takes at a time, and these begin
 // with a word of codes. The kernel brings \`level\`.
@@ -5886,12 +5805,12 @@ fn place_of(texel: u32) -> vec2u { return vec2u(texel, 0u); }
 
 // The codes of eight inputs from k on, the first in the low bits.
 fn code_texel(place: vec2u, k: u32) -> vec4u {
-  return textureLoad(weight, vec2u(place.x, nf4_word(within(k))), 0);
+  return load(weight, vec2u(place.x, nf4_word(within(k))));
 }
 
 fn scale_texel(place: vec2u, output: u32, k: u32) -> vec4f {
   let block = nf4_block(params.k, 4u * place.x + output, within(k));
-  let words = textureLoad(weight, vec2u(place.x, nf4_scale_word(params.k, block)), 0);
+  let words = load(weight, vec2u(place.x, nf4_scale_word(params.k, block)));
   return vec4f(nf4_scale(words.x, block), nf4_scale(words.y, block), nf4_scale(words.z, block), nf4_scale(words.w, block));
 }
 
@@ -5966,16 +5885,6 @@ fn open_half(bits: u32) -> vec2f {
   let tiny = vec2f(h & vec2u(0x3ffu)) * 5.9604645e-8 * select(vec2f(1.0), vec2f(-1.0), (h & vec2u(0x8000u)) != vec2u(0u));
   return select(plain, tiny, (h & vec2u(0x7c00u)) == vec2u(0u));
 }
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
 `,
   },
 };
@@ -5983,7 +5892,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 /** shaders/matmul-strips.wgsl */
 export const matmulStrips: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-strips",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  bindings: [{"name":"x","kind":"texture-read"},{"name":"weight","kind":"texture-read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
@@ -5994,189 +5903,45 @@ requires immediate_address_space;
 //
 // One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
-// use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
-// use lib/matmul-frame.wgsl
 // use lib/strips-float.wgsl
-// use lib/grid.wgsl
 
 const STRIPS = 8u;
 
-// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
-// a lane are two sets, a and b, of four neighbours.
-//
-// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
-// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
-// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
-// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
-//
-// Sums have the order of lib/tile.wgsl, and so the same bits.
-//
-// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
-// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
-
-const STRIP = 3u;
-const K_BLOCK = 16u;
-
-// The weights of four neighbouring columns for each input of a block.
-struct Weights {
-  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
-  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
-}
-
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
-
-// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
-fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
-
-// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
-  var s = Strip();
-  lane_0(&s, near, a.w0, b.w0);
-  lane_1(&s, near, a.w1, b.w1);
-  lane_2(&s, near, a.w2, b.w2);
-  lane_3(&s, near, a.w3, b.w3);
-  lane_4(&s, near, a.w4, b.w4);
-  lane_5(&s, near, a.w5, b.w5);
-  lane_6(&s, near, a.w6, b.w6);
-  lane_7(&s, near, a.w7, b.w7);
-  lane_0(&s, far, a.w8, b.w8);
-  lane_1(&s, far, a.w9, b.w9);
-  lane_2(&s, far, a.w10, b.w10);
-  lane_3(&s, far, a.w11, b.w11);
-  lane_4(&s, far, a.w12, b.w12);
-  lane_5(&s, far, a.w13, b.w13);
-  lane_6(&s, far, a.w14, b.w14);
-  lane_7(&s, far, a.w15, b.w15);
-  return s;
-}
-
-fn add_strip(total: ptr<function, Strip>, s: Strip) {
-  (*total).a0 += s.a0;
-  (*total).a1 += s.a1;
-  (*total).a2 += s.a2;
-  (*total).b0 += s.b0;
-  (*total).b1 += s.b1;
-  (*total).b2 += s.b2;
-}
-
-// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-
-// Four times four inputs, one input a column.
-fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
-  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
-}
-
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
-// neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
+// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four neighbouring outputs lie, and
+// \`weights\`, which reads a block of inputs of them.
+//
+// The rows lie in a texture, each beginning with a texel.
+//
+// use lib/strip.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+// use lib/matmul-frame.wgsl
+// use lib/grid.wgsl
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var x: Texels;
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
-
-fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: vec3u, k: u32) -> vec3f {
-  let at = starts + vec3u(within(k));
-  let rows = vec3f(x[at.x], x[at.y], x[at.z]);
-  if (!RAGGED) { return rows; }
-  return rows * select(0.0, 1.0, k < params.k);
+// Where a lane's texels of a strip start.
+fn starts_of(row: u32, lane: u32) -> vec2u {
+  let rows = min(row + vec2u(pair_row(lane), STRIP - 1u), vec2u(params.vectors - 1u));
+  return rows * ((params.k + 3u) / 4u);
 }
 
-fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f) {
-  store(row + 0u, first, s0 + b);
-  store(row + 1u, first, s1 + b);
-  store(row + 2u, first, s2 + b);
+// Beyond the last input rows are zero.
+fn rows_at(starts: vec2u, k: u32, lane: u32) -> Rows {
+  let at = k + 4u * four_of(lane);
+  let own = within(at) / 4u;
+  let rows = Rows(texel(x, starts.x + own), texel(x, starts.y + own));
+  if (!RAGGED) { return rows; }
+  return kept(rows, at < params.k);
+}
+
+fn store_set(row: u32, first: u32, bias: vec4f, sums: mat4x3f) {
+  let rows = transpose(sums);
+  store(row + 0u, first, rows[0] + bias);
+  store(row + 1u, first, rows[1] + bias);
+  store(row + 2u, first, rows[2] + bias);
 }
 
 @compute @workgroup_size(SG)
@@ -6197,18 +5962,132 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let a = weights(place_a, k);
     let b = weights(place_b, k);
     for (var i = 0u; i < strips; i++) {
-      let starts = starts_of(row + STRIP * i);
-      add_strip(&totals[i], strip_block(rows_at(starts, k + lane), rows_at(starts, k + lane + 8u), a, b));
+      let starts = starts_of(row + STRIP * i, lane);
+      add_strip(&totals[i], strip_block(rows_at(starts, k, lane), a, b));
     }
   }
   let bias_a = bias_of(min(4u * own_a, params.n - 1u));
   let bias_b = bias_of(min(4u * own_b, params.n - 1u));
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2); }
-    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2); }
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b); }
   }
 }
+
+// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// a lane are two sets, a and b, of four neighbours.
+//
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
+// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
+// from. The totals of all strips lie in memory, read and written once a block.
+//
+// Accumulators stay in 32 registers only if a weight meets all its rows before the next one is read: 24 of them, three
+// rows' values, one weight, one product. So a column's three rows are a vector, and columns follow one another.
+//
+// Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+//
+// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
+// time that grows with their number.
+
+const STRIP = 3u;
+const K_BLOCK = 16u;
+
+// The weights of four neighbouring columns for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
+
+// The sums of four neighbouring columns each, a vector of three rows for each column.
+struct Strip { a: mat4x3f, b: mat4x3f, }
+
+// Of a block of inputs the four from 4 (lane % 4) on: of the first row in lanes 0 .. 3 and the second in lanes 4 .. 7, and of
+// the last row.
+struct Rows { pair: vec4f, last: vec4f, }
+
+// The row of a strip that a lane's \`pair\` belongs to, and which four inputs.
+fn pair_row(lane: u32) -> u32 { return lane / 4u; }
+fn four_of(lane: u32) -> u32 { return lane % 4u; }
+
+// Zeros where there is none.
+fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
+
+// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
+fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
+
+fn strip_block(rows: Rows, a: Weights, b: Weights) -> Strip {
+  var s = Strip();
+  add_input(&s, lane_0(rows.pair.x, rows.last.x), a.w0, b.w0);
+  add_input(&s, lane_0(rows.pair.y, rows.last.y), a.w1, b.w1);
+  add_input(&s, lane_0(rows.pair.z, rows.last.z), a.w2, b.w2);
+  add_input(&s, lane_0(rows.pair.w, rows.last.w), a.w3, b.w3);
+  add_input(&s, lane_1(rows.pair.x, rows.last.x), a.w4, b.w4);
+  add_input(&s, lane_1(rows.pair.y, rows.last.y), a.w5, b.w5);
+  add_input(&s, lane_1(rows.pair.z, rows.last.z), a.w6, b.w6);
+  add_input(&s, lane_1(rows.pair.w, rows.last.w), a.w7, b.w7);
+  add_input(&s, lane_2(rows.pair.x, rows.last.x), a.w8, b.w8);
+  add_input(&s, lane_2(rows.pair.y, rows.last.y), a.w9, b.w9);
+  add_input(&s, lane_2(rows.pair.z, rows.last.z), a.w10, b.w10);
+  add_input(&s, lane_2(rows.pair.w, rows.last.w), a.w11, b.w11);
+  add_input(&s, lane_3(rows.pair.x, rows.last.x), a.w12, b.w12);
+  add_input(&s, lane_3(rows.pair.y, rows.last.y), a.w13, b.w13);
+  add_input(&s, lane_3(rows.pair.z, rows.last.z), a.w14, b.w14);
+  add_input(&s, lane_3(rows.pair.w, rows.last.w), a.w15, b.w15);
+  return s;
+}
+
+// s += rows x (a, b), the outer product.
+fn add_input(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  (*s).a[0] = fma(rows, vec3f(a.x), (*s).a[0]);
+  (*s).a[1] = fma(rows, vec3f(a.y), (*s).a[1]);
+  (*s).a[2] = fma(rows, vec3f(a.z), (*s).a[2]);
+  (*s).a[3] = fma(rows, vec3f(a.w), (*s).a[3]);
+  (*s).b[0] = fma(rows, vec3f(b.x), (*s).b[0]);
+  (*s).b[1] = fma(rows, vec3f(b.y), (*s).b[1]);
+  (*s).b[2] = fma(rows, vec3f(b.z), (*s).b[2]);
+  (*s).b[3] = fma(rows, vec3f(b.w), (*s).b[3]);
+}
+
+// What lanes have of an input of the three rows.
+fn lane_0(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 0u), subgroupBroadcast(pair, 4u), subgroupBroadcast(last, 0u));
+}
+fn lane_1(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 1u), subgroupBroadcast(pair, 5u), subgroupBroadcast(last, 1u));
+}
+fn lane_2(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 2u), subgroupBroadcast(pair, 6u), subgroupBroadcast(last, 2u));
+}
+fn lane_3(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 3u), subgroupBroadcast(pair, 7u), subgroupBroadcast(last, 3u));
+}
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).a += s.a;
+  (*total).b += s.b;
+}
+
+// Four times four inputs, one input a column.
+fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}
+
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
+
+const TEXELS = 8192u;
+
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
+// Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
+
+alias Texels = texture_storage_2d<rgba32uint, read>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
 
 // What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
 // where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
@@ -6222,7 +6101,7 @@ override RAGGED: bool;
 struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
-@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(1) var weight: Texels;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
@@ -6258,6 +6137,16 @@ fn output_at(row: u32, n: u32) -> u32 {
   return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
 // Blocks of weights in float32 for a matrix product in strips (strip.wgsl).
 //
 // use lib/rows-float.wgsl
@@ -6274,7 +6163,7 @@ fn prepare(lane: u32) {}
 
 const TEXEL_INPUTS = 4u;
 
-fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
+fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(load(weight, vec2u(at.x, at.y + output))); }
 
 // The weights of four outputs for four inputs, one input a column.
 fn four(place: vec2u, k: u32) -> mat4x4f {
@@ -6297,16 +6186,6 @@ fn place_of(texel: u32) -> vec2u {
 
 // The texel with input k of the first output.
 fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
 `,
   },
 };
@@ -6314,7 +6193,7 @@ fn row_of(row: u32, rows: u32) -> u32 {
 /** shaders/matmul-tall.wgsl */
 export const matmulTall: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
   name: "matmul-tall",
-  bindings: [{"name":"x","kind":"read"},{"name":"weight","kind":"texture"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
+  bindings: [{"name":"x","kind":"texture-read"},{"name":"weight","kind":"texture-read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
   params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
   code: {
     plain: `enable subgroups;
@@ -6325,189 +6204,45 @@ requires immediate_address_space;
 //
 // One workgroup is one subgroup and makes 36 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
-// use lib/strip.wgsl
 // use lib/matmul-strips.wgsl
-// use lib/matmul-frame.wgsl
 // use lib/strips-float.wgsl
-// use lib/grid.wgsl
 
 const STRIPS = 12u;
 
-// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
-// a lane are two sets, a and b, of four neighbours.
-//
-// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
-// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
-// from. The totals of all strips lie in memory, read and written once a block. A loop over strips, and not their code one
-// after the other, compiles in a fraction of the time. Broadcasts cost as much as multiply-adds: eight columns share each.
-//
-// Sums have the order of lib/tile.wgsl, and so the same bits.
-//
-// The kernel says how many STRIPS there are. More are faster, but for lavapipe a strip of the array is a choice among
-// variables, compiled in time that grows faster than their number: 8 take 3 seconds, 12 take 4.7.
-
-const STRIP = 3u;
-const K_BLOCK = 16u;
-
-// The weights of four neighbouring columns for each input of a block.
-struct Weights {
-  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
-  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
-}
-
-struct Strip { a0: vec4f, a1: vec4f, a2: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, }
-
-// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
-fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
-
-// A block of a strip: \`near\` holds the rows' values for its first 8 inputs, a lane each, \`far\` those for the others.
-fn strip_block(near: vec3f, far: vec3f, a: Weights, b: Weights) -> Strip {
-  var s = Strip();
-  lane_0(&s, near, a.w0, b.w0);
-  lane_1(&s, near, a.w1, b.w1);
-  lane_2(&s, near, a.w2, b.w2);
-  lane_3(&s, near, a.w3, b.w3);
-  lane_4(&s, near, a.w4, b.w4);
-  lane_5(&s, near, a.w5, b.w5);
-  lane_6(&s, near, a.w6, b.w6);
-  lane_7(&s, near, a.w7, b.w7);
-  lane_0(&s, far, a.w8, b.w8);
-  lane_1(&s, far, a.w9, b.w9);
-  lane_2(&s, far, a.w10, b.w10);
-  lane_3(&s, far, a.w11, b.w11);
-  lane_4(&s, far, a.w12, b.w12);
-  lane_5(&s, far, a.w13, b.w13);
-  lane_6(&s, far, a.w14, b.w14);
-  lane_7(&s, far, a.w15, b.w15);
-  return s;
-}
-
-fn add_strip(total: ptr<function, Strip>, s: Strip) {
-  (*total).a0 += s.a0;
-  (*total).a1 += s.a1;
-  (*total).a2 += s.a2;
-  (*total).b0 += s.b0;
-  (*total).b1 += s.b1;
-  (*total).b2 += s.b2;
-}
-
-// s += rows x (a, b), the outer product, with the values that lane 0 .. 7 holds of the rows.
-fn lane_0(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 0u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 0u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 0u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_1(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 1u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 1u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 1u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_2(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 2u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 2u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 2u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_3(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 3u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 3u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 3u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_4(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 4u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 4u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 4u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_5(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 5u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 5u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 5u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_6(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 6u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 6u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 6u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-fn lane_7(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  let r0 = vec4f(subgroupBroadcast(rows.x, 7u));
-  let r1 = vec4f(subgroupBroadcast(rows.y, 7u));
-  let r2 = vec4f(subgroupBroadcast(rows.z, 7u));
-  (*s).a0 = fma(r0, a, (*s).a0);
-  (*s).b0 = fma(r0, b, (*s).b0);
-  (*s).a1 = fma(r1, a, (*s).a1);
-  (*s).b1 = fma(r1, b, (*s).b1);
-  (*s).a2 = fma(r2, a, (*s).a2);
-  (*s).b2 = fma(r2, b, (*s).b2);
-}
-
-// Four times four inputs, one input a column.
-fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
-  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
-}
-
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four
-// neighbouring outputs lie, and \`weights\`, which reads a block of inputs of them.
+// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four neighbouring outputs lie, and
+// \`weights\`, which reads a block of inputs of them.
+//
+// The rows lie in a texture, each beginning with a texel.
+//
+// use lib/strip.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+// use lib/matmul-frame.wgsl
+// use lib/grid.wgsl
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var x: Texels;
 
-fn start(row: u32) -> u32 { return min(row, params.vectors - 1u) * params.k; }
-
-fn starts_of(row: u32) -> vec3u { return vec3u(start(row), start(row + 1u), start(row + 2u)); }
-
-// A lane's input of each row. Beyond the last input the rows are zero.
-fn rows_at(starts: vec3u, k: u32) -> vec3f {
-  let at = starts + vec3u(within(k));
-  let rows = vec3f(x[at.x], x[at.y], x[at.z]);
-  if (!RAGGED) { return rows; }
-  return rows * select(0.0, 1.0, k < params.k);
+// Where a lane's texels of a strip start.
+fn starts_of(row: u32, lane: u32) -> vec2u {
+  let rows = min(row + vec2u(pair_row(lane), STRIP - 1u), vec2u(params.vectors - 1u));
+  return rows * ((params.k + 3u) / 4u);
 }
 
-fn store_set(row: u32, first: u32, b: vec4f, s0: vec4f, s1: vec4f, s2: vec4f) {
-  store(row + 0u, first, s0 + b);
-  store(row + 1u, first, s1 + b);
-  store(row + 2u, first, s2 + b);
+// Beyond the last input rows are zero.
+fn rows_at(starts: vec2u, k: u32, lane: u32) -> Rows {
+  let at = k + 4u * four_of(lane);
+  let own = within(at) / 4u;
+  let rows = Rows(texel(x, starts.x + own), texel(x, starts.y + own));
+  if (!RAGGED) { return rows; }
+  return kept(rows, at < params.k);
+}
+
+fn store_set(row: u32, first: u32, bias: vec4f, sums: mat4x3f) {
+  let rows = transpose(sums);
+  store(row + 0u, first, rows[0] + bias);
+  store(row + 1u, first, rows[1] + bias);
+  store(row + 2u, first, rows[2] + bias);
 }
 
 @compute @workgroup_size(SG)
@@ -6528,18 +6263,132 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let a = weights(place_a, k);
     let b = weights(place_b, k);
     for (var i = 0u; i < strips; i++) {
-      let starts = starts_of(row + STRIP * i);
-      add_strip(&totals[i], strip_block(rows_at(starts, k + lane), rows_at(starts, k + lane + 8u), a, b));
+      let starts = starts_of(row + STRIP * i, lane);
+      add_strip(&totals[i], strip_block(rows_at(starts, k, lane), a, b));
     }
   }
   let bias_a = bias_of(min(4u * own_a, params.n - 1u));
   let bias_b = bias_of(min(4u * own_b, params.n - 1u));
   for (var i = 0u; i < strips; i++) {
     let s = totals[i];
-    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a0, s.a1, s.a2); }
-    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b0, s.b1, s.b2); }
+    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a); }
+    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b); }
   }
 }
+
+// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
+// a lane are two sets, a and b, of four neighbours.
+//
+// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
+// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
+// from. The totals of all strips lie in memory, read and written once a block.
+//
+// Accumulators stay in 32 registers only if a weight meets all its rows before the next one is read: 24 of them, three
+// rows' values, one weight, one product. So a column's three rows are a vector, and columns follow one another.
+//
+// Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
+//
+// Sums have the order of lib/tile.wgsl, and so the same bits.
+//
+// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
+// time that grows with their number.
+
+const STRIP = 3u;
+const K_BLOCK = 16u;
+
+// The weights of four neighbouring columns for each input of a block.
+struct Weights {
+  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
+  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
+}
+
+// The sums of four neighbouring columns each, a vector of three rows for each column.
+struct Strip { a: mat4x3f, b: mat4x3f, }
+
+// Of a block of inputs the four from 4 (lane % 4) on: of the first row in lanes 0 .. 3 and the second in lanes 4 .. 7, and of
+// the last row.
+struct Rows { pair: vec4f, last: vec4f, }
+
+// The row of a strip that a lane's \`pair\` belongs to, and which four inputs.
+fn pair_row(lane: u32) -> u32 { return lane / 4u; }
+fn four_of(lane: u32) -> u32 { return lane % 4u; }
+
+// Zeros where there is none.
+fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
+
+// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
+fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
+
+fn strip_block(rows: Rows, a: Weights, b: Weights) -> Strip {
+  var s = Strip();
+  add_input(&s, lane_0(rows.pair.x, rows.last.x), a.w0, b.w0);
+  add_input(&s, lane_0(rows.pair.y, rows.last.y), a.w1, b.w1);
+  add_input(&s, lane_0(rows.pair.z, rows.last.z), a.w2, b.w2);
+  add_input(&s, lane_0(rows.pair.w, rows.last.w), a.w3, b.w3);
+  add_input(&s, lane_1(rows.pair.x, rows.last.x), a.w4, b.w4);
+  add_input(&s, lane_1(rows.pair.y, rows.last.y), a.w5, b.w5);
+  add_input(&s, lane_1(rows.pair.z, rows.last.z), a.w6, b.w6);
+  add_input(&s, lane_1(rows.pair.w, rows.last.w), a.w7, b.w7);
+  add_input(&s, lane_2(rows.pair.x, rows.last.x), a.w8, b.w8);
+  add_input(&s, lane_2(rows.pair.y, rows.last.y), a.w9, b.w9);
+  add_input(&s, lane_2(rows.pair.z, rows.last.z), a.w10, b.w10);
+  add_input(&s, lane_2(rows.pair.w, rows.last.w), a.w11, b.w11);
+  add_input(&s, lane_3(rows.pair.x, rows.last.x), a.w12, b.w12);
+  add_input(&s, lane_3(rows.pair.y, rows.last.y), a.w13, b.w13);
+  add_input(&s, lane_3(rows.pair.z, rows.last.z), a.w14, b.w14);
+  add_input(&s, lane_3(rows.pair.w, rows.last.w), a.w15, b.w15);
+  return s;
+}
+
+// s += rows x (a, b), the outer product.
+fn add_input(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
+  (*s).a[0] = fma(rows, vec3f(a.x), (*s).a[0]);
+  (*s).a[1] = fma(rows, vec3f(a.y), (*s).a[1]);
+  (*s).a[2] = fma(rows, vec3f(a.z), (*s).a[2]);
+  (*s).a[3] = fma(rows, vec3f(a.w), (*s).a[3]);
+  (*s).b[0] = fma(rows, vec3f(b.x), (*s).b[0]);
+  (*s).b[1] = fma(rows, vec3f(b.y), (*s).b[1]);
+  (*s).b[2] = fma(rows, vec3f(b.z), (*s).b[2]);
+  (*s).b[3] = fma(rows, vec3f(b.w), (*s).b[3]);
+}
+
+// What lanes have of an input of the three rows.
+fn lane_0(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 0u), subgroupBroadcast(pair, 4u), subgroupBroadcast(last, 0u));
+}
+fn lane_1(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 1u), subgroupBroadcast(pair, 5u), subgroupBroadcast(last, 1u));
+}
+fn lane_2(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 2u), subgroupBroadcast(pair, 6u), subgroupBroadcast(last, 2u));
+}
+fn lane_3(pair: f32, last: f32) -> vec3f {
+  return vec3f(subgroupBroadcast(pair, 3u), subgroupBroadcast(pair, 7u), subgroupBroadcast(last, 3u));
+}
+
+fn add_strip(total: ptr<function, Strip>, s: Strip) {
+  (*total).a += s.a;
+  (*total).b += s.b;
+}
+
+// Four times four inputs, one input a column.
+fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
+  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
+}
+
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
+
+const TEXELS = 8192u;
+
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
+// Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
+
+alias Texels = texture_storage_2d<rgba32uint, read>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
 
 // What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
 // where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
@@ -6553,7 +6402,7 @@ override RAGGED: bool;
 struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
 var<immediate> params: Params;
 
-@group(0) @binding(1) var weight: texture_2d<u32>;
+@group(0) @binding(1) var weight: Texels;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
@@ -6589,6 +6438,16 @@ fn output_at(row: u32, n: u32) -> u32 {
   return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
 }
 
+// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
+fn linear_group(id: vec3u, count: vec3u) -> u32 {
+  return id.x + id.y * count.x;
+}
+
+// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
+fn row_of(row: u32, rows: u32) -> u32 {
+  return select(0u, row, row < rows);
+}
+
 // Blocks of weights in float32 for a matrix product in strips (strip.wgsl).
 //
 // use lib/rows-float.wgsl
@@ -6605,7 +6464,7 @@ fn prepare(lane: u32) {}
 
 const TEXEL_INPUTS = 4u;
 
-fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(textureLoad(weight, vec2u(at.x, at.y + output), 0)); }
+fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(load(weight, vec2u(at.x, at.y + output))); }
 
 // The weights of four outputs for four inputs, one input a column.
 fn four(place: vec2u, k: u32) -> mat4x4f {
@@ -6628,16 +6487,6 @@ fn place_of(texel: u32) -> vec2u {
 
 // The texel with input k of the first output.
 fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
 `,
   },
 };
