@@ -3,7 +3,7 @@
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
 // One invocation makes four neighbouring columns: a token that is alone, as in an answer, would leave most of a tile idle.
-// The sum has the order of lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 sources and the total.
+// The sum has the order of lib/strip.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 sources and the total.
 //
 // use lib/few.wgsl
 // use lib/mix-buffers.wgsl

@@ -8,14 +8,9 @@
 // Values lie in a texture.
 //
 // use lib/panel.wgsl
-// use lib/texels.wgsl
 // use lib/sampled.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-texels.wgsl
 // use lib/grid.wgsl
-
-@group(0) @binding(1) var v: Texels;
-
-fn value(i: u32) -> vec4f { return texel(v, i); }
 
 // Its head, its row of values and its queries; the first column of its first set.
 struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, row: u32, column: u32, }

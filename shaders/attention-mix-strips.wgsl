@@ -1,23 +1,18 @@
-// Mixes the values by attention probability, for software adapters of 8 lanes: z = probs v per head, of more than 32 columns
+// Mixes the values by attention probability, for software adapters of 8 lanes: z = probs v per head
 //
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
-// One workgroup is one subgroup and makes 24 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 18 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
 // Where all rows share their values (`batches` is 1), the queries of all rows are one long list.
 //
 // Values lie in a texture.
 //
 // use lib/strip.wgsl
-// use lib/texels.wgsl
 // use lib/stored.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-texels.wgsl
 // use lib/grid.wgsl
 
-const STRIPS = 8u;
-
-@group(0) @binding(1) var v: Texels;
-
-fn value(i: u32) -> vec4f { return texel(v, i); }
+const STRIPS = 6u;
 
 // Where a lane's rows of a strip start.
 fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {

@@ -4,7 +4,7 @@
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
 // One invocation a score: a token that is alone, as in an answer, would leave most of a tile idle. The sum has the order of
-// lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 elements and the total.
+// lib/strip.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 elements and the total.
 //
 // use lib/few.wgsl
 // use lib/scores-buffers.wgsl

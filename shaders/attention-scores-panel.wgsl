@@ -9,15 +9,9 @@
 // Queries and keys lie in textures.
 //
 // use lib/panel.wgsl
-// use lib/texels.wgsl
 // use lib/sampled.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-texels.wgsl
 // use lib/grid.wgsl
-
-@group(0) @binding(0) var q: Texels;
-@group(0) @binding(1) var k: Texels;
-
-fn key(i: u32) -> vec4f { return texel(k, i); }
 
 // Its head and its queries; the first of its first four sources, and where the keys of all sets start.
 struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, source: u32, keys: array<vec4u, 4>, }

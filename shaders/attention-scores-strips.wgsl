@@ -1,25 +1,18 @@
-// Attention scores for software adapters of 8 lanes, heads of more than 32 elements: y = scale q k^T per head with more than
-// 32 sources, and -inf where a later token would be seen (causal)
+// Attention scores for software adapters of 8 lanes: y = scale q k^T per head, and -inf where a later token would be seen (causal)
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
-// One workgroup is one subgroup and makes 24 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
+// One workgroup is one subgroup and makes 18 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
 // rows share their keys (`batches` is 1), the queries of all rows are one long list.
 //
 // Queries and keys lie in textures.
 //
 // use lib/strip.wgsl
-// use lib/texels.wgsl
 // use lib/stored.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-texels.wgsl
 // use lib/grid.wgsl
 
-const STRIPS = 8u;
-
-@group(0) @binding(0) var q: Texels;
-@group(0) @binding(1) var k: Texels;
-
-fn key(i: u32) -> vec4f { return texel(k, i); }
+const STRIPS = 6u;
 
 // Where a lane's texels of a strip start.
 fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {

@@ -7,8 +7,6 @@
 // use lib/matmul-strips.wgsl
 // use lib/rows-half.wgsl
 
-const STRIPS = 8u;
-
 fn weights(place: vec2u, k: u32) -> Weights {
   let a = eight(place, k, false);
   let b = eight(place, k + 8u, false);

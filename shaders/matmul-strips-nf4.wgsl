@@ -7,8 +7,6 @@
 // use lib/matmul-strips.wgsl
 // use lib/nf4-texels.wgsl
 
-const STRIPS = 8u;
-
 override HALF: bool;
 
 // The levels, two a lane: a shuffle of 8 lanes is one instruction.

@@ -5,6 +5,10 @@
 // One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
 // use lib/matmul-strips.wgsl
-// use lib/strips-float.wgsl
+// use lib/rows-float.wgsl
 
-const STRIPS = 8u;
+fn weights(place: vec2u, k: u32) -> Weights {
+  return weights_of(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
+}
+
+fn prepare(lane: u32) {}

@@ -6,7 +6,7 @@ import { generated, generatedFile } from "../shaders/embed.ts";
 
 /** Kernels that share the host half of another: variants for a tier, and the layout that one of them reads. */
 const hostHalf = (kernel: string) =>
-  kernel === "weight-texture" ? "matmul" : kernel.replace(/-(tile|strips|tall|panel|matrix|few)(-half|-nf4)?$/, "");
+  kernel === "weight-texture" ? "matmul" : kernel.replace(/-(strips|panel|matrix|few)(-half|-nf4)?$/, "");
 
 const shaders = readdirSync("shaders").filter((file) => file.endsWith(".wgsl"));
 

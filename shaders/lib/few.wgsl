@@ -1,5 +1,5 @@
-// The order of a sum within a block of 16 where one invocation makes a product's column alone: that of the adapter's tiles
-// (lib/tile.wgsl), one after another, or of the lane that makes the column in panels (lib/panel.wgsl).
+// The order of a sum within a block of 16 where one invocation makes a product's column alone: that of strips
+// (lib/strip.wgsl), one after another, or of the lane that makes the column in panels (lib/panel.wgsl).
 //
 // The kernel brings SG.
 

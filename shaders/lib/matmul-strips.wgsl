@@ -1,5 +1,5 @@
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings STRIPS, `prepare`, which readies a lane, `place_of`, where the weights of four neighbouring outputs lie, and
+// The kernel brings `prepare`, which readies a lane, `place_of`, where the weights of four neighbouring outputs lie, and
 // `weights`, which reads a block of inputs of them.
 //
 // The rows lie in a texture, each beginning with a texel.
@@ -9,6 +9,8 @@
 // use lib/stored.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
+
+const STRIPS = 8u;
 
 @group(0) @binding(0) var x: Texels;
 

@@ -1,6 +1,6 @@
 // What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
 // are probabilities of `own_heads` of all heads, from first_head on. Brought are v and `value`, four words of it:
-// mix-buffers.wgsl, attention-mix-panel.wgsl.
+// mix-buffers.wgsl, mix-texels.wgsl.
 //
 // use lib/memory.wgsl
 

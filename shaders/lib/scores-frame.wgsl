@@ -1,6 +1,6 @@
 // What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
 // `own_heads` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
-// and `key`, four words of k: scores-buffers.wgsl, attention-scores-panel.wgsl.
+// and `key`, four words of k: scores-buffers.wgsl, scores-texels.wgsl.
 //
 // use lib/memory.wgsl
 

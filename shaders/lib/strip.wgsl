@@ -10,10 +10,11 @@
 //
 // Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
 //
-// Sums have the order of lib/tile.wgsl, and so the same bits.
+// Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
+// Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
-// time that grows with their number.
+// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
+// compiles in time that grows with their number.
 
 const STRIP = 3u;
 const K_BLOCK = 16u;

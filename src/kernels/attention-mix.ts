@@ -2,13 +2,7 @@ import { batching, type Heads, headGroup, type Past, type Sources, wholeOf, with
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
 import { groupsOf, runAttention } from "./group.ts";
-import {
-  attentionMixFew,
-  attentionMixPanel,
-  attentionMixStrips,
-  attentionMixTile,
-  attentionMix as shader,
-} from "./shaders.gen.ts";
+import { attentionMixFew, attentionMixPanel, attentionMixStrips, attentionMix as shader } from "./shaders.gen.ts";
 import { rows, size, type Tensor } from "./tensor.ts";
 
 /**
@@ -54,7 +48,6 @@ export function mixInto(gpu: Gpu, z: Tensor, probs: Tensor, values: Sources, own
 const kernels = {
   panel: attentionMixPanel,
   strips: attentionMixStrips,
-  tile: attentionMixTile,
   few: attentionMixFew,
   perInvocation: 4,
 } as const;

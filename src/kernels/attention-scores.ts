@@ -5,7 +5,6 @@ import {
   attentionScoresFew,
   attentionScoresPanel,
   attentionScoresStrips,
-  attentionScoresTile,
   attentionScores as shader,
 } from "./shaders.gen.ts";
 import { splice } from "./splice.ts";
@@ -62,7 +61,6 @@ export const scaleOf = (dim: number): number => 1 / Math.sqrt(dim);
 const kernels = {
   panel: attentionScoresPanel,
   strips: attentionScoresStrips,
-  tile: attentionScoresTile,
   few: attentionScoresFew,
   perInvocation: 1,
 } as const;

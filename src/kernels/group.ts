@@ -14,18 +14,15 @@ export interface TileSize {
   readonly columns: number;
 }
 
-/** Panels (shaders/lib/panel.wgsl) are for subgroups of 4 lanes, strips and tiles for those of 8: either is slower with the other. */
+/** Panels (shaders/lib/panel.wgsl) are for subgroups of 4 lanes, strips for those of 8: either is slower with the other. */
 export const hasPanels = (gpu: Gpu): boolean => gpu.info.subgroupSize === 4;
 
-/** For 8 lanes: `strips` and `tall` are 8 and 12 of shaders/lib/strip.wgsl, `tile` is lib/tile.wgsl. */
-export const tileSize = (form: "strips" | "tall" | "tile"): TileSize =>
-  ({
-    strips: { rows: 24, columns: 64 },
-    tall: { rows: 36, columns: 64 },
-    tile: { rows: 16, columns: 32 },
-  })[form];
+/** So many strips of shaders/lib/strip.wgsl, one below the other; their kernels' STRIPS. */
+export const stripsTile = (strips: number): TileSize => ({ rows: 3 * strips, columns: 64 });
+export const PRODUCT_STRIPS = 8;
+const ATTENTION_STRIPS = 6;
 
-/** Inputs of a block, whose sum is one term of the total: K_BLOCK of shaders/lib/tile.wgsl, strip.wgsl, panel.wgsl, and of `few`. */
+/** Inputs of a block, whose sum is one term of the total: K_BLOCK of shaders/lib/strip.wgsl, panel.wgsl, few.wgsl. */
 export const K_BLOCK = 16;
 
 /** Of shaders/lib/panel.wgsl. */
@@ -51,7 +48,6 @@ export const tilesOf = (tile: TileSize, rows: number, columns: number): number =
 export interface AttentionKernels<Binding extends string, Overrides, Param extends string> {
   readonly panel: Shader<Binding, Overrides & { BLOCKS: number; SETS: number; SINGLE: boolean }, Param>;
   readonly strips: Shader<Binding, Overrides, Param>;
-  readonly tile: Shader<Binding, Overrides, Param>;
   /** One invocation makes `perInvocation` columns of a query. */
   readonly few: Shader<Binding, Overrides, Param>;
   readonly perInvocation: 1 | 4;
@@ -75,9 +71,8 @@ const FEW = 64;
 const blocksOf = (dim: number) => ([4, 2] as const).find((blocks) => dim % (blocks * K_BLOCK) === 0) ?? 1;
 
 /**
- * `inTextures` are bindings that panels and strips read as texels.
- *
- * Small tiles make few columns, and those of small models, which would not earn back the time that others compile for.
+ * `inTextures` are bindings that panels and strips read as texels. Small panels make few columns, and those of small models,
+ * which would not earn back the time that others compile for.
  */
 export function runAttention<Binding extends string, Overrides, Param extends string>(
   gpu: Gpu,
@@ -93,17 +88,13 @@ export function runAttention<Binding extends string, Overrides, Param extends st
     gpu.run(kernels.few, overrides, bindings, params, groupsOf(invocations));
     return;
   }
-  const small = columns <= 32 || dim <= 32;
   const groups = (tile: TileSize) => tilesOf(tile, rows, columns) * times;
-  if (small && !hasPanels(gpu)) {
-    gpu.run(kernels.tile, overrides, bindings, params, groups(tileSize("tile")));
-    return;
-  }
   const operands = Object.entries<Tensor>(inTextures as Record<string, Tensor>);
   const textures = Object.fromEntries(operands.map(([name, tensor], i) => [name, gpu.texels(tensor, i)]));
   const textured = { ...bindings, ...textures };
   if (hasPanels(gpu)) {
+    const small = columns <= 32 || dim <= 32;
     const panel = panelFor(panelInputs ? blocksOf(panelInputs) : 1, small ? 32 : columns, panelInputs);
     gpu.run(kernels.panel, { ...overrides, ...panel.overrides }, textured, params, groups(panel.tile));
-  } else gpu.run(kernels.strips, overrides, textured, params, groups(tileSize("strips")));
+  } else gpu.run(kernels.strips, overrides, textured, params, groups(stripsTile(ATTENTION_STRIPS)));
 }

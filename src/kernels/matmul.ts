@@ -2,7 +2,7 @@
 import { widened } from "./columns.ts";
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { hasPanels, K_BLOCK, panelFor, type TileSize, tileSize, tilesOf } from "./group.ts";
+import { hasPanels, K_BLOCK, PRODUCT_STRIPS, panelFor, stripsTile, type TileSize, tilesOf } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
 import {
@@ -15,7 +15,6 @@ import {
   matmulStrips,
   matmulStripsHalf,
   matmulStripsNf4,
-  matmulTall,
 } from "./shaders.gen.ts";
 import { size, type Tensor, type TextureMemory } from "./tensor.ts";
 
@@ -103,17 +102,16 @@ const tilesB = {
   "128 x 128": { rows: 128, columns: 128 },
 } as const;
 
-/** For subgroups of 8 lanes, or of 4: `panel` (group.ts). */
-type SoftwareForm = "strips" | "tall" | "panel";
+/** For subgroups of 8 lanes, or of 4 (group.ts). */
+type SoftwareForm = "strips" | "panel";
 
 export type FormName = keyof typeof tilesB | SoftwareForm | "matrix";
 
 /** The forms that a weight can be multiplied in, all with the same bits, fit to be measured against each other. */
-export function formNames(gpu: Gpu, { format }: Matrix): FormName[] {
+export function formNames(gpu: Gpu): FormName[] {
   if (gpu.info.tier === "A") return ["matrix"];
   if (gpu.info.tier === "B") return Object.keys(tilesB) as FormName[];
-  if (hasPanels(gpu)) return ["panel"];
-  return format === "float32" ? ["tall", "strips"] : ["strips"];
+  return [hasPanels(gpu) ? "panel" : "strips"];
 }
 
 /** Products of as many inputs and outputs and about as many vectors: `matmul float16 768 x 3072, 256 vectors`. */
@@ -123,7 +121,7 @@ export const productClass = ({ format, inputs, outputs }: Matrix, vectors: numbe
 /** So few vectors leave tiles of 64 rows mostly empty. */
 const FEW = 16;
 
-/** Tall strips and large panels are faster, but take longer to compile: small models would not earn it back. */
+/** Large panels are faster, but take longer to compile: small models would not earn it back. */
 const isLarge = ({ inputs, outputs }: Matrix): boolean => inputs * outputs > 2 ** 18;
 
 /** What was measured to be fastest, else what a fixed table says. */
@@ -133,12 +131,11 @@ function formFor(gpu: Gpu, weight: Matrix, vectors: number): FormName {
   if (measured) return measured as FormName;
   if (gpu.info.tier === "A") return "matrix";
   if (gpu.info.tier === "B") return vectors <= FEW ? "16 x 16" : "64 x 64";
-  if (hasPanels(gpu)) return "panel";
-  return isLarge(weight) && weight.format === "float32" ? "tall" : "strips";
+  return hasPanels(gpu) ? "panel" : "strips";
 }
 
 function form(gpu: Gpu, weight: Matrix, name: FormName): Form {
-  if (name === "strips" || name === "tall" || name === "panel") return softwareForm(gpu, weight, name);
+  if (name === "strips" || name === "panel") return softwareForm(gpu, weight, name);
   const { format } = weight;
   const tile = tilesB[name === "matrix" ? "64 x 64" : name];
   const HALF = format === "float16" || format === "nf4-half";
@@ -168,8 +165,8 @@ function softwareForm(gpu: Gpu, weight: Matrix, name: SoftwareForm): Form {
     if (format === "float32") return made(matmulPanel, { ...overrides, ...panel.overrides }, panel.tile);
     return made(matmulPanelHalf, { ...half, ...panel.overrides }, panel.tile);
   }
-  const tile = tileSize(name);
-  if (format === "float32") return made(name === "tall" ? matmulTall : matmulStrips, overrides, tile);
+  const tile = stripsTile(PRODUCT_STRIPS);
+  if (format === "float32") return made(matmulStrips, overrides, tile);
   if (format === "float16") return made(matmulStripsHalf, half, tile);
   return made(matmulStripsNf4, nf4, tile);
 }

@@ -59,7 +59,7 @@ export const attentionMixFew: Shader<"v" | "probs" | "z", { WG?: number; SG: num
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
 // One invocation makes four neighbouring columns: a token that is alone, as in an answer, would leave most of a tile idle.
-// The sum has the order of lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 sources and the total.
+// The sum has the order of lib/strip.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 sources and the total.
 //
 // use lib/few.wgsl
 // use lib/mix-buffers.wgsl
@@ -94,8 +94,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   store(batch, query, head, column, total);
 }
 
-// The order of a sum within a block of 16 where one invocation makes a product's column alone: that of the adapter's tiles
-// (lib/tile.wgsl), one after another, or of the lane that makes the column in panels (lib/panel.wgsl).
+// The order of a sum within a block of 16 where one invocation makes a product's column alone: that of strips
+// (lib/strip.wgsl), one after another, or of the lane that makes the column in panels (lib/panel.wgsl).
 //
 // The kernel brings SG.
 
@@ -117,7 +117,7 @@ fn value(i: u32) -> vec4f { return v[i]; }
 
 // What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
 // are probabilities of \`own_heads\` of all heads, from first_head on. Brought are v and \`value\`, four words of it:
-// mix-buffers.wgsl, attention-mix-panel.wgsl.
+// mix-buffers.wgsl, mix-texels.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -198,14 +198,9 @@ requires immediate_address_space;
 // Values lie in a texture.
 //
 // use lib/panel.wgsl
-// use lib/texels.wgsl
 // use lib/sampled.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-texels.wgsl
 // use lib/grid.wgsl
-
-@group(0) @binding(1) var v: Texels;
-
-fn value(i: u32) -> vec4f { return texel(v, i); }
 
 // Its head, its row of values and its queries; the first column of its first set.
 struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, row: u32, column: u32, }
@@ -401,6 +396,21 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
+// Textures as they are read fastest by SwiftShader, whose storage textures take nearly twice as long.
+
+alias Texels = texture_2d<u32>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at, 0); }
+
+// Values of attention mixes in a texture. The kernel says how it is read: sampled.wgsl, stored.wgsl.
+//
+// use lib/texels.wgsl
+// use lib/mix-frame.wgsl
+
+@group(0) @binding(1) var v: Texels;
+
+fn value(i: u32) -> vec4f { return texel(v, i); }
+
 // Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
 // to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
 // sampled.wgsl, stored.wgsl.
@@ -409,15 +419,9 @@ const TEXELS = 8192u;
 
 fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
 
-// Textures as they are read fastest by SwiftShader, whose storage textures take nearly twice as long.
-
-alias Texels = texture_2d<u32>;
-
-fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at, 0); }
-
 // What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
 // are probabilities of \`own_heads\` of all heads, from first_head on. Brought are v and \`value\`, four words of it:
-// mix-buffers.wgsl, attention-mix-panel.wgsl.
+// mix-buffers.wgsl, mix-texels.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -488,26 +492,21 @@ export const attentionMixStrips: Shader<"v" | "probs" | "z", { SG: number }, "p_
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Mixes the values by attention probability, for software adapters of 8 lanes: z = probs v per head, of more than 32 columns
+// Mixes the values by attention probability, for software adapters of 8 lanes: z = probs v per head
 //
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
-// One workgroup is one subgroup and makes 24 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 18 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
 // Where all rows share their values (\`batches\` is 1), the queries of all rows are one long list.
 //
 // Values lie in a texture.
 //
 // use lib/strip.wgsl
-// use lib/texels.wgsl
 // use lib/stored.wgsl
-// use lib/mix-frame.wgsl
+// use lib/mix-texels.wgsl
 // use lib/grid.wgsl
 
-const STRIPS = 8u;
-
-@group(0) @binding(1) var v: Texels;
-
-fn value(i: u32) -> vec4f { return texel(v, i); }
+const STRIPS = 6u;
 
 // Where a lane's rows of a strip start.
 fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {
@@ -579,10 +578,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
 //
-// Sums have the order of lib/tile.wgsl, and so the same bits.
+// Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
+// Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
-// time that grows with their number.
+// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
+// compiles in time that grows with their number.
 
 const STRIP = 3u;
 const K_BLOCK = 16u;
@@ -667,6 +667,21 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
   return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
 }
 
+// Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
+
+alias Texels = texture_storage_2d<rgba32uint, read>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
+
+// Values of attention mixes in a texture. The kernel says how it is read: sampled.wgsl, stored.wgsl.
+//
+// use lib/texels.wgsl
+// use lib/mix-frame.wgsl
+
+@group(0) @binding(1) var v: Texels;
+
+fn value(i: u32) -> vec4f { return texel(v, i); }
+
 // Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
 // to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
 // sampled.wgsl, stored.wgsl.
@@ -675,15 +690,9 @@ const TEXELS = 8192u;
 
 fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
 
-// Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
-
-alias Texels = texture_storage_2d<rgba32uint, read>;
-
-fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
-
 // What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
 // are probabilities of \`own_heads\` of all heads, from first_head on. Brought are v and \`value\`, four words of it:
-// mix-buffers.wgsl, attention-mix-panel.wgsl.
+// mix-buffers.wgsl, mix-texels.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -731,371 +740,6 @@ fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
 fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
   return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
-}
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
-`,
-  },
-};
-
-/** shaders/attention-mix-tile.wgsl */
-export const attentionMixTile: Shader<"v" | "probs" | "z", { SG: number }, "p_rows" | "v_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim"> = {
-  name: "attention-mix-tile",
-  bindings: [{"name":"probs","kind":"read"},{"name":"v","kind":"read"},{"name":"z","kind":"read_write"}],
-  params: [{"name":"p_rows","type":"u32"},{"name":"v_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"}],
-  code: {
-    plain: `enable subgroups;
-requires immediate_address_space;
-// Mixes the values by attention probability, for software adapters of 8 lanes: z = probs v per head
-//
-//   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
-//
-// One workgroup is one subgroup and makes 16 queries times 4 SG columns of a head (lib/tile.wgsl). Where all rows share
-// their values (\`batches\` is 1), the queries of all rows are one long list.
-//
-// use lib/tile.wgsl
-// use lib/mix-buffers.wgsl
-// use lib/query-starts.wgsl
-// use lib/grid.wgsl
-
-// A lane's probability of each query. Beyond the last source they are zero.
-fn rows_at(starts: Starts, s: u32) -> Rows {
-  let mine = min(s, params.sources - 1u);
-  let inside = select(0.0, 1.0, s < params.sources);
-  let rows = Rows(
-    vec4f(probs[starts.a.x + mine], probs[starts.a.y + mine], probs[starts.a.z + mine], probs[starts.a.w + mine]),
-    vec4f(probs[starts.b.x + mine], probs[starts.b.y + mine], probs[starts.b.z + mine], probs[starts.b.w + mine]),
-    vec4f(probs[starts.c.x + mine], probs[starts.c.y + mine], probs[starts.c.z + mine], probs[starts.c.w + mine]),
-    vec4f(probs[starts.d.x + mine], probs[starts.d.y + mine], probs[starts.d.z + mine], probs[starts.d.w + mine]),
-  );
-  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
-}
-
-// SG sources from s on.
-fn step(block: ptr<function, Tile>, starts: Starts, row: u32, head: u32, column: u32, s: u32, lane: u32) {
-  let a = rows_at(starts, s + lane);
-  let near = four(row, head, s, column);
-  accumulate_0(block, a, near[0]);
-  accumulate_1(block, a, near[1]);
-  accumulate_2(block, a, near[2]);
-  accumulate_3(block, a, near[3]);
-  let far = four(row, head, s + 4u, column);
-  accumulate_4(block, a, far[0]);
-  accumulate_5(block, a, far[1]);
-  accumulate_6(block, a, far[2]);
-  accumulate_7(block, a, far[3]);
-}
-
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let query_tiles = (params.queries + ROWS - 1u) / ROWS;
-  let column_tiles = (params.dim + 4u * SG - 1u) / (4u * SG);
-  let tile = linear_group(id, count);
-  if (tile >= query_tiles * column_tiles * params.own_heads * params.batches) { return; }
-  let query = ROWS * (tile % query_tiles);
-  let column = min(4u * (tile / query_tiles % column_tiles * SG + lane), params.dim - 4u);
-  let head = tile / query_tiles / column_tiles % params.own_heads;
-  let batch = tile / query_tiles / column_tiles / params.own_heads;
-  let first = row_of(batch, params.p_rows) * params.tokens;
-  let memory_row = row_of(batch, params.v_rows);
-  let starts = starts_of(first, query, head);
-  var total = Tile();
-  for (var k = 0u; k < params.sources; k += K_BLOCK) {
-    var block = Tile();
-    step(&block, starts, memory_row, head, column, k, lane);
-    step(&block, starts, memory_row, head, column, k + SG, lane);
-    add_block(&total, &block);
-  }
-  store(batch, query + 0u, head, column, total.r0);
-  store(batch, query + 1u, head, column, total.r1);
-  store(batch, query + 2u, head, column, total.r2);
-  store(batch, query + 3u, head, column, total.r3);
-  store(batch, query + 4u, head, column, total.r4);
-  store(batch, query + 5u, head, column, total.r5);
-  store(batch, query + 6u, head, column, total.r6);
-  store(batch, query + 7u, head, column, total.r7);
-  store(batch, query + 8u, head, column, total.r8);
-  store(batch, query + 9u, head, column, total.r9);
-  store(batch, query + 10u, head, column, total.r10);
-  store(batch, query + 11u, head, column, total.r11);
-  store(batch, query + 12u, head, column, total.r12);
-  store(batch, query + 13u, head, column, total.r13);
-  store(batch, query + 14u, head, column, total.r14);
-  store(batch, query + 15u, head, column, total.r15);
-}
-
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one
-// subgroup of 8 lanes.
-//
-// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
-// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
-// these cost more than the arithmetic.
-//
-// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
-// accumulators between registers and memory.
-//
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
-// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
-
-const ROWS = 16u;
-const K_BLOCK = 16u;
-
-// One value of each row.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
-
-// Where each row starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
-
-struct Tile {
-  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
-  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
-  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
-  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
-}
-
-// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
-fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
-}
-fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
-}
-fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
-}
-fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
-}
-fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
-}
-fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
-}
-fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
-}
-fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
-}
-
-fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
-  (*total).r0 += (*block).r0;
-  (*total).r1 += (*block).r1;
-  (*total).r2 += (*block).r2;
-  (*total).r3 += (*block).r3;
-  (*total).r4 += (*block).r4;
-  (*total).r5 += (*block).r5;
-  (*total).r6 += (*block).r6;
-  (*total).r7 += (*block).r7;
-  (*total).r8 += (*block).r8;
-  (*total).r9 += (*block).r9;
-  (*total).r10 += (*block).r10;
-  (*total).r11 += (*block).r11;
-  (*total).r12 += (*block).r12;
-  (*total).r13 += (*block).r13;
-  (*total).r14 += (*block).r14;
-  (*total).r15 += (*block).r15;
-}
-
-// Values of attention mixes in a buffer.
-//
-// use lib/mix-frame.wgsl
-
-@group(0) @binding(1) var<storage, read> v: array<vec4f>;
-
-fn value(i: u32) -> vec4f { return v[i]; }
-
-// What the attention mixes of tier D share: parameters and bindings, where probabilities start, how the mix is stored. There
-// are probabilities of \`own_heads\` of all heads, from first_head on. Brought are v and \`value\`, four words of it:
-// mix-buffers.wgsl, attention-mix-panel.wgsl.
-//
-// use lib/memory.wgsl
-
-override SG: u32;
-
-struct Params {
-  p_rows: u32, v_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(0) var<storage, read> probs: array<f32>;
-@group(0) @binding(2) var<storage, read_write> z: array<vec4f>;
-
-fn start(first: u32, query: u32, head: u32) -> u32 {
-  let flat = first + min(query, params.queries - 1u);
-  let row = flat / params.tokens;
-  return ((row * params.own_heads + head) * params.tokens + flat - row * params.tokens) * params.sources;
-}
-
-// Four neighbouring columns of one source; beyond the last source they meet a zero.
-fn columns(row: u32, head: u32, source: u32, column: u32) -> vec4f {
-  return value((memory_of(row, min(source, params.sources - 1u), params.first_head + head) + column) / 4u);
-}
-
-// Four neighbouring columns of four sources, one source a column.
-fn four(row: u32, head: u32, s: u32, column: u32) -> mat4x4f {
-  return mat4x4f(
-    columns(row, head, s, column), columns(row, head, s + 1u, column),
-    columns(row, head, s + 2u, column), columns(row, head, s + 3u, column),
-  );
-}
-
-// Four neighbouring columns of a query. Queries beyond the last were computed as the last, and write what it is.
-fn store(batch: u32, query: u32, head: u32, column: u32, value: vec4f) {
-  let row = batch * params.tokens + min(query, params.queries - 1u);
-  z[((row * params.heads + params.first_head + head) * params.dim + column) / 4u] = value;
-}
-
-// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
-//
-// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
-// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
-
-fn memory_of(row: u32, source: u32, head: u32) -> u32 {
-  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
-  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
-}
-
-// Where the sixteen queries of an attention tile start (tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
-// one does.
-
-fn starts_of(first: u32, query: u32, head: u32) -> Starts {
-  return Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -1197,7 +841,7 @@ export const attentionScoresFew: Shader<"q" | "k" | "y", { WG?: number; SG: numb
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
 // One invocation a score: a token that is alone, as in an answer, would leave most of a tile idle. The sum has the order of
-// lib/tile.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 elements and the total.
+// lib/strip.wgsl or lib/panel.wgsl (lib/few.wgsl): blocks of 16 elements and the total.
 //
 // use lib/few.wgsl
 // use lib/scores-buffers.wgsl
@@ -1237,8 +881,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   y[p.at + source] = select(total * params.scale, params.minus_infinity, hidden);
 }
 
-// The order of a sum within a block of 16 where one invocation makes a product's column alone: that of the adapter's tiles
-// (lib/tile.wgsl), one after another, or of the lane that makes the column in panels (lib/panel.wgsl).
+// The order of a sum within a block of 16 where one invocation makes a product's column alone: that of strips
+// (lib/strip.wgsl), one after another, or of the lane that makes the column in panels (lib/panel.wgsl).
 //
 // The kernel brings SG.
 
@@ -1261,7 +905,7 @@ fn key(i: u32) -> vec4f { return k[i]; }
 
 // What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
 // \`own_heads\` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
-// and \`key\`, four words of k: scores-buffers.wgsl, attention-scores-panel.wgsl.
+// and \`key\`, four words of k: scores-buffers.wgsl, scores-texels.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -1367,15 +1011,9 @@ requires immediate_address_space;
 // Queries and keys lie in textures.
 //
 // use lib/panel.wgsl
-// use lib/texels.wgsl
 // use lib/sampled.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-texels.wgsl
 // use lib/grid.wgsl
-
-@group(0) @binding(0) var q: Texels;
-@group(0) @binding(1) var k: Texels;
-
-fn key(i: u32) -> vec4f { return texel(k, i); }
 
 // Its head and its queries; the first of its first four sources, and where the keys of all sets start.
 struct Lane { lane: u32, batch: u32, rows: u32, query: u32, head: u32, source: u32, keys: array<vec4u, 4>, }
@@ -1576,6 +1214,22 @@ fn add_input(t: ptr<function, Sums>, value: f32, a: vec4f, b: vec4f, c: vec4f, d
   }
 }
 
+// Textures as they are read fastest by SwiftShader, whose storage textures take nearly twice as long.
+
+alias Texels = texture_2d<u32>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at, 0); }
+
+// Queries and keys of attention scores in textures. The kernel says how these are read: sampled.wgsl, stored.wgsl.
+//
+// use lib/texels.wgsl
+// use lib/scores-frame.wgsl
+
+@group(0) @binding(0) var q: Texels;
+@group(0) @binding(1) var k: Texels;
+
+fn key(i: u32) -> vec4f { return texel(k, i); }
+
 // Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
 // to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
 // sampled.wgsl, stored.wgsl.
@@ -1584,15 +1238,9 @@ const TEXELS = 8192u;
 
 fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
 
-// Textures as they are read fastest by SwiftShader, whose storage textures take nearly twice as long.
-
-alias Texels = texture_2d<u32>;
-
-fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at, 0); }
-
 // What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
 // \`own_heads\` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
-// and \`key\`, four words of k: scores-buffers.wgsl, attention-scores-panel.wgsl.
+// and \`key\`, four words of k: scores-buffers.wgsl, scores-texels.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -1687,28 +1335,21 @@ export const attentionScoresStrips: Shader<"q" | "k" | "y", { SG: number; RAGGED
   code: {
     plain: `enable subgroups;
 requires immediate_address_space;
-// Attention scores for software adapters of 8 lanes, heads of more than 32 elements: y = scale q k^T per head with more than
-// 32 sources, and -inf where a later token would be seen (causal)
+// Attention scores for software adapters of 8 lanes: y = scale q k^T per head, and -inf where a later token would be seen (causal)
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
-// One workgroup is one subgroup and makes 24 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
+// One workgroup is one subgroup and makes 18 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
 // rows share their keys (\`batches\` is 1), the queries of all rows are one long list.
 //
 // Queries and keys lie in textures.
 //
 // use lib/strip.wgsl
-// use lib/texels.wgsl
 // use lib/stored.wgsl
-// use lib/scores-frame.wgsl
+// use lib/scores-texels.wgsl
 // use lib/grid.wgsl
 
-const STRIPS = 8u;
-
-@group(0) @binding(0) var q: Texels;
-@group(0) @binding(1) var k: Texels;
-
-fn key(i: u32) -> vec4f { return texel(k, i); }
+const STRIPS = 6u;
 
 // Where a lane's texels of a strip start.
 fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {
@@ -1779,10 +1420,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
 //
-// Sums have the order of lib/tile.wgsl, and so the same bits.
+// Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
+// Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
-// time that grows with their number.
+// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
+// compiles in time that grows with their number.
 
 const STRIP = 3u;
 const K_BLOCK = 16u;
@@ -1867,6 +1509,22 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
   return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
 }
 
+// Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
+
+alias Texels = texture_storage_2d<rgba32uint, read>;
+
+fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
+
+// Queries and keys of attention scores in textures. The kernel says how these are read: sampled.wgsl, stored.wgsl.
+//
+// use lib/texels.wgsl
+// use lib/scores-frame.wgsl
+
+@group(0) @binding(0) var q: Texels;
+@group(0) @binding(1) var k: Texels;
+
+fn key(i: u32) -> vec4f { return texel(k, i); }
+
 // Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
 // to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
 // sampled.wgsl, stored.wgsl.
@@ -1875,15 +1533,9 @@ const TEXELS = 8192u;
 
 fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
 
-// Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
-
-alias Texels = texture_storage_2d<rgba32uint, read>;
-
-fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
-
 // What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
 // \`own_heads\` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
-// and \`key\`, four words of k: scores-buffers.wgsl, attention-scores-panel.wgsl.
+// and \`key\`, four words of k: scores-buffers.wgsl, scores-texels.wgsl.
 //
 // use lib/memory.wgsl
 
@@ -1955,398 +1607,6 @@ fn store(p: Place, sources: vec4u, dots: vec4f) {
 fn memory_of(row: u32, source: u32, head: u32) -> u32 {
   let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
   return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
-}
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
-`,
-  },
-};
-
-/** shaders/attention-scores-tile.wgsl */
-export const attentionScoresTile: Shader<"q" | "k" | "y", { SG: number; RAGGED: boolean }, "q_rows" | "k_rows" | "tokens" | "sources" | "prefix" | "batches" | "queries" | "heads" | "first_head" | "own_heads" | "group" | "dim" | "causal" | "scale" | "minus_infinity"> = {
-  name: "attention-scores-tile",
-  bindings: [{"name":"q","kind":"read"},{"name":"k","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"q_rows","type":"u32"},{"name":"k_rows","type":"u32"},{"name":"tokens","type":"u32"},{"name":"sources","type":"u32"},{"name":"prefix","type":"u32"},{"name":"batches","type":"u32"},{"name":"queries","type":"u32"},{"name":"heads","type":"u32"},{"name":"first_head","type":"u32"},{"name":"own_heads","type":"u32"},{"name":"group","type":"u32"},{"name":"dim","type":"u32"},{"name":"causal","type":"u32"},{"name":"scale","type":"f32"},{"name":"minus_infinity","type":"f32"}],
-  code: {
-    plain: `enable subgroups;
-requires immediate_address_space;
-// Attention scores for software adapters of 8 lanes: y = scale q k^T per head, and -inf where a later token would be seen (causal)
-//
-//   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
-//
-// One workgroup is one subgroup and makes 16 queries times 4 SG sources (lib/tile.wgsl). Where all rows share their
-// keys (\`batches\` is 1), the queries of all rows are one long list.
-//
-// use lib/tile.wgsl
-// use lib/scores-buffers.wgsl
-// use lib/query-starts.wgsl
-// use lib/grid.wgsl
-
-// A lane's element of each query. Beyond the head's end the queries are zero.
-fn rows_at(starts: Starts, d: u32) -> Rows {
-  let mine = within(d);
-  let rows = Rows(
-    vec4f(q[starts.a.x + mine], q[starts.a.y + mine], q[starts.a.z + mine], q[starts.a.w + mine]),
-    vec4f(q[starts.b.x + mine], q[starts.b.y + mine], q[starts.b.z + mine], q[starts.b.w + mine]),
-    vec4f(q[starts.c.x + mine], q[starts.c.y + mine], q[starts.c.z + mine], q[starts.c.w + mine]),
-    vec4f(q[starts.d.x + mine], q[starts.d.y + mine], q[starts.d.z + mine], q[starts.d.w + mine]),
-  );
-  if (!RAGGED) { return rows; }
-  let inside = select(0.0, 1.0, d < params.dim);
-  return Rows(rows.a * inside, rows.b * inside, rows.c * inside, rows.d * inside);
-}
-
-// SG elements of a head from d on.
-fn step(block: ptr<function, Tile>, starts: Starts, keys: vec4u, d: u32, lane: u32) {
-  let a = rows_at(starts, d + lane);
-  let near = four(keys, d);
-  accumulate_0(block, a, near[0]);
-  accumulate_1(block, a, near[1]);
-  accumulate_2(block, a, near[2]);
-  accumulate_3(block, a, near[3]);
-  let far = four(keys, d + 4u);
-  accumulate_4(block, a, far[0]);
-  accumulate_5(block, a, far[1]);
-  accumulate_6(block, a, far[2]);
-  accumulate_7(block, a, far[3]);
-}
-
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let query_tiles = (params.queries + ROWS - 1u) / ROWS;
-  let source_tiles = (params.sources + 4u * SG - 1u) / (4u * SG);
-  let tile = linear_group(id, count);
-  if (tile >= query_tiles * source_tiles * params.own_heads * params.batches) { return; }
-  let query = ROWS * (tile % query_tiles);
-  let sources = clamped(4u * (tile / query_tiles % source_tiles * SG + lane));
-  let head = tile / query_tiles / source_tiles % params.own_heads;
-  let batch = tile / query_tiles / source_tiles / params.own_heads;
-  let first = row_of(batch, params.q_rows) * params.tokens;
-  let own = row_of(batch, params.k_rows);
-  let keys = keys_of(own, sources, head);
-  let starts = starts_of(first, query, head);
-  var total = Tile();
-  for (var k = 0u; k < params.dim; k += K_BLOCK) {
-    var block = Tile();
-    step(&block, starts, keys, k, lane);
-    step(&block, starts, keys, k + SG, lane);
-    add_block(&total, &block);
-  }
-  store(place(batch, query + 0u, head), sources, total.r0);
-  store(place(batch, query + 1u, head), sources, total.r1);
-  store(place(batch, query + 2u, head), sources, total.r2);
-  store(place(batch, query + 3u, head), sources, total.r3);
-  store(place(batch, query + 4u, head), sources, total.r4);
-  store(place(batch, query + 5u, head), sources, total.r5);
-  store(place(batch, query + 6u, head), sources, total.r6);
-  store(place(batch, query + 7u, head), sources, total.r7);
-  store(place(batch, query + 8u, head), sources, total.r8);
-  store(place(batch, query + 9u, head), sources, total.r9);
-  store(place(batch, query + 10u, head), sources, total.r10);
-  store(place(batch, query + 11u, head), sources, total.r11);
-  store(place(batch, query + 12u, head), sources, total.r12);
-  store(place(batch, query + 13u, head), sources, total.r13);
-  store(place(batch, query + 14u, head), sources, total.r14);
-  store(place(batch, query + 15u, head), sources, total.r15);
-}
-
-// A tile of a matrix product in registers: 16 rows times four neighbouring columns a lane, for workgroups of one
-// subgroup of 8 lanes.
-//
-// Each lane loads one value of every row for its own k; then lane after lane gives its values to all by broadcast and
-// every lane multiplies them with its four columns at that k. No barrier and no workgroup memory: on software adapters
-// these cost more than the arithmetic.
-//
-// A block of K_BLOCK inputs is written out step by step: in a loop of its own software adapters would move the
-// accumulators between registers and memory.
-//
-// Sums are kept in two levels, blocks of K_BLOCK inputs and the total, so that rounding grows with the root of the block length.
-// Their order is fixed and the same for every row of every tile: a row's bits do not depend on its neighbours.
-
-const ROWS = 16u;
-const K_BLOCK = 16u;
-
-// One value of each row.
-struct Rows { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
-
-// Where each row starts.
-struct Starts { a: vec4u, b: vec4u, c: vec4u, d: vec4u, }
-
-struct Tile {
-  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f,
-  r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
-  r8: vec4f, r9: vec4f, r10: vec4f, r11: vec4f,
-  r12: vec4f, r13: vec4f, r14: vec4f, r15: vec4f,
-}
-
-// t += rows x columns, the outer product, with the values that lane 0 .. 7 holds of the rows, each broadcast where it is used.
-fn accumulate_0(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 0u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 0u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 0u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 0u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 0u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 0u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 0u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 0u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 0u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 0u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 0u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 0u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 0u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 0u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 0u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 0u)), columns, (*t).r15);
-}
-fn accumulate_1(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 1u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 1u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 1u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 1u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 1u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 1u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 1u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 1u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 1u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 1u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 1u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 1u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 1u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 1u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 1u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 1u)), columns, (*t).r15);
-}
-fn accumulate_2(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 2u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 2u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 2u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 2u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 2u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 2u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 2u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 2u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 2u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 2u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 2u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 2u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 2u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 2u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 2u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 2u)), columns, (*t).r15);
-}
-fn accumulate_3(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 3u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 3u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 3u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 3u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 3u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 3u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 3u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 3u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 3u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 3u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 3u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 3u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 3u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 3u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 3u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 3u)), columns, (*t).r15);
-}
-fn accumulate_4(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 4u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 4u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 4u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 4u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 4u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 4u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 4u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 4u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 4u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 4u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 4u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 4u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 4u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 4u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 4u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 4u)), columns, (*t).r15);
-}
-fn accumulate_5(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 5u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 5u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 5u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 5u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 5u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 5u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 5u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 5u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 5u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 5u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 5u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 5u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 5u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 5u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 5u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 5u)), columns, (*t).r15);
-}
-fn accumulate_6(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 6u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 6u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 6u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 6u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 6u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 6u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 6u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 6u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 6u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 6u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 6u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 6u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 6u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 6u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 6u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 6u)), columns, (*t).r15);
-}
-fn accumulate_7(t: ptr<function, Tile>, rows: Rows, columns: vec4f) {
-  (*t).r0 = fma(vec4f(subgroupBroadcast(rows.a.x, 7u)), columns, (*t).r0);
-  (*t).r1 = fma(vec4f(subgroupBroadcast(rows.a.y, 7u)), columns, (*t).r1);
-  (*t).r2 = fma(vec4f(subgroupBroadcast(rows.a.z, 7u)), columns, (*t).r2);
-  (*t).r3 = fma(vec4f(subgroupBroadcast(rows.a.w, 7u)), columns, (*t).r3);
-  (*t).r4 = fma(vec4f(subgroupBroadcast(rows.b.x, 7u)), columns, (*t).r4);
-  (*t).r5 = fma(vec4f(subgroupBroadcast(rows.b.y, 7u)), columns, (*t).r5);
-  (*t).r6 = fma(vec4f(subgroupBroadcast(rows.b.z, 7u)), columns, (*t).r6);
-  (*t).r7 = fma(vec4f(subgroupBroadcast(rows.b.w, 7u)), columns, (*t).r7);
-  (*t).r8 = fma(vec4f(subgroupBroadcast(rows.c.x, 7u)), columns, (*t).r8);
-  (*t).r9 = fma(vec4f(subgroupBroadcast(rows.c.y, 7u)), columns, (*t).r9);
-  (*t).r10 = fma(vec4f(subgroupBroadcast(rows.c.z, 7u)), columns, (*t).r10);
-  (*t).r11 = fma(vec4f(subgroupBroadcast(rows.c.w, 7u)), columns, (*t).r11);
-  (*t).r12 = fma(vec4f(subgroupBroadcast(rows.d.x, 7u)), columns, (*t).r12);
-  (*t).r13 = fma(vec4f(subgroupBroadcast(rows.d.y, 7u)), columns, (*t).r13);
-  (*t).r14 = fma(vec4f(subgroupBroadcast(rows.d.z, 7u)), columns, (*t).r14);
-  (*t).r15 = fma(vec4f(subgroupBroadcast(rows.d.w, 7u)), columns, (*t).r15);
-}
-
-fn add_block(total: ptr<function, Tile>, block: ptr<function, Tile>) {
-  (*total).r0 += (*block).r0;
-  (*total).r1 += (*block).r1;
-  (*total).r2 += (*block).r2;
-  (*total).r3 += (*block).r3;
-  (*total).r4 += (*block).r4;
-  (*total).r5 += (*block).r5;
-  (*total).r6 += (*block).r6;
-  (*total).r7 += (*block).r7;
-  (*total).r8 += (*block).r8;
-  (*total).r9 += (*block).r9;
-  (*total).r10 += (*block).r10;
-  (*total).r11 += (*block).r11;
-  (*total).r12 += (*block).r12;
-  (*total).r13 += (*block).r13;
-  (*total).r14 += (*block).r14;
-  (*total).r15 += (*block).r15;
-}
-
-// Queries and keys of attention scores in buffers.
-//
-// use lib/scores-frame.wgsl
-
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(1) var<storage, read> k: array<vec4f>;
-
-fn key(i: u32) -> vec4f { return k[i]; }
-
-// What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
-// \`own_heads\` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
-// and \`key\`, four words of k: scores-buffers.wgsl, attention-scores-panel.wgsl.
-//
-// use lib/memory.wgsl
-
-override SG: u32;
-override RAGGED: bool;
-
-struct Params {
-  q_rows: u32, k_rows: u32, tokens: u32, sources: u32, prefix: u32, batches: u32, queries: u32,
-  heads: u32, first_head: u32, own_heads: u32, group: u32, dim: u32, causal: u32, scale: f32, minus_infinity: f32,
-}
-var<immediate> params: Params;
-
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
-fn start(first: u32, query: u32, head: u32) -> u32 {
-  return ((first + min(query, params.queries - 1u)) * params.heads + params.first_head + head) * params.dim;
-}
-
-// An element that there is; nothing is compared where blocks fill a head exactly.
-fn within(d: u32) -> u32 {
-  if (!RAGGED) { return d; }
-  return min(d, params.dim - 1u);
-}
-
-// Four neighbouring sources; the last one stands for those beyond it.
-fn clamped(source: u32) -> vec4u {
-  return min(vec4u(source) + vec4u(0u, 1u, 2u, 3u), vec4u(params.sources - 1u));
-}
-
-// Where the keys of sources start.
-fn keys_of(row: u32, at: vec4u, own_head: u32) -> vec4u {
-  let head = params.first_head + own_head;
-  return vec4u(memory_of(row, at.x, head), memory_of(row, at.y, head), memory_of(row, at.z, head), memory_of(row, at.w, head));
-}
-
-// Four elements of four neighbouring sources, one element a column; beyond the head's end they meet a zero.
-fn four(at: vec4u, d: u32) -> mat4x4f {
-  let e = vec4u(within(d)) + at;
-  return transpose(mat4x4f(key(e.x / 4u), key(e.y / 4u), key(e.z / 4u), key(e.w / 4u)));
-}
-
-// A query's token, and where its scores start. Beyond the last query stands the last.
-struct Place { token: u32, at: u32, }
-
-fn place(batch: u32, query: u32, head: u32) -> Place {
-  let flat = batch * params.tokens + min(query, params.queries - 1u);
-  let row = flat / params.tokens;
-  let token = flat - row * params.tokens;
-  return Place(token, ((row * params.own_heads + head) * params.tokens + token) * params.sources);
-}
-
-// Scores of one query with four sources. What lies beyond the last query or source was computed as the last, and writes
-// what it is.
-fn store(p: Place, sources: vec4u, dots: vec4f) {
-  let at = vec4u(p.at) + sources;
-  let hidden = vec4<bool>(vec4u(params.causal)) & (sources + vec4u(params.tokens) > vec4u(p.token + params.sources));
-  let value = select(dots * params.scale, vec4f(params.minus_infinity), hidden);
-  y[at.x] = value.x;
-  y[at.y] = value.y;
-  y[at.z] = value.z;
-  y[at.w] = value.w;
-}
-
-// Where keys and values lie: [prefix | rows x (sources - prefix)] vectors of heads / group heads of dim.
-//
-// The first \`prefix\` sources are the same for all rows. \`group\` query heads share a head of the memory. The order of the
-// sources is one and the same wherever the prefix ends, so sums over them have the same bits.
-
-fn memory_of(row: u32, source: u32, head: u32) -> u32 {
-  let own = select(row * (params.sources - params.prefix), 0u, source < params.prefix);
-  return ((own + source) * (params.heads / params.group) + head / params.group) * params.dim;
-}
-
-// Where the sixteen queries of an attention tile start (tile.wgsl); mix-frame.wgsl and scores-frame.wgsl say where
-// one does.
-
-fn starts_of(first: u32, query: u32, head: u32) -> Starts {
-  return Starts(
-    vec4u(start(first, query + 0u, head), start(first, query + 1u, head), start(first, query + 2u, head), start(first, query + 3u, head)),
-    vec4u(start(first, query + 4u, head), start(first, query + 5u, head), start(first, query + 6u, head), start(first, query + 7u, head)),
-    vec4u(start(first, query + 8u, head), start(first, query + 9u, head), start(first, query + 10u, head), start(first, query + 11u, head)),
-    vec4u(start(first, query + 12u, head), start(first, query + 13u, head), start(first, query + 14u, head), start(first, query + 15u, head)),
-  );
 }
 
 // A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
@@ -5200,8 +4460,6 @@ requires immediate_address_space;
 // use lib/matmul-strips.wgsl
 // use lib/rows-half.wgsl
 
-const STRIPS = 8u;
-
 fn weights(place: vec2u, k: u32) -> Weights {
   let a = eight(place, k, false);
   let b = eight(place, k + 8u, false);
@@ -5211,7 +4469,7 @@ fn weights(place: vec2u, k: u32) -> Weights {
 fn prepare(lane: u32) {}
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four neighbouring outputs lie, and
+// The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four neighbouring outputs lie, and
 // \`weights\`, which reads a block of inputs of them.
 //
 // The rows lie in a texture, each beginning with a texel.
@@ -5221,6 +4479,8 @@ fn prepare(lane: u32) {}
 // use lib/stored.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
+
+const STRIPS = 8u;
 
 @group(0) @binding(0) var x: Texels;
 
@@ -5289,10 +4549,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
 //
-// Sums have the order of lib/tile.wgsl, and so the same bits.
+// Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
+// Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
-// time that grows with their number.
+// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
+// compiles in time that grows with their number.
 
 const STRIP = 3u;
 const K_BLOCK = 16u;
@@ -5530,8 +4791,6 @@ requires immediate_address_space;
 // use lib/matmul-strips.wgsl
 // use lib/nf4-texels.wgsl
 
-const STRIPS = 8u;
-
 override HALF: bool;
 
 // The levels, two a lane: a shuffle of 8 lanes is one instruction.
@@ -5557,7 +4816,7 @@ fn weights(place: vec2u, k: u32) -> Weights {
 }
 
 // The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four neighbouring outputs lie, and
+// The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four neighbouring outputs lie, and
 // \`weights\`, which reads a block of inputs of them.
 //
 // The rows lie in a texture, each beginning with a texel.
@@ -5567,6 +4826,8 @@ fn weights(place: vec2u, k: u32) -> Weights {
 // use lib/stored.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
+
+const STRIPS = 8u;
 
 @group(0) @binding(0) var x: Texels;
 
@@ -5635,10 +4896,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
 //
-// Sums have the order of lib/tile.wgsl, and so the same bits.
+// Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
+// Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
-// time that grows with their number.
+// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
+// compiles in time that grows with their number.
 
 const STRIP = 3u;
 const K_BLOCK = 16u;
@@ -5904,22 +5166,28 @@ requires immediate_address_space;
 // One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
 // use lib/matmul-strips.wgsl
-// use lib/strips-float.wgsl
+// use lib/rows-float.wgsl
+
+fn weights(place: vec2u, k: u32) -> Weights {
+  return weights_of(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
+}
+
+fn prepare(lane: u32) {}
+
+// The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
+// The kernel brings \`prepare\`, which readies a lane, \`place_of\`, where the weights of four neighbouring outputs lie, and
+// \`weights\`, which reads a block of inputs of them.
+//
+// The rows lie in a texture, each beginning with a texel.
+//
+// use lib/strip.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+// use lib/matmul-frame.wgsl
+// use lib/grid.wgsl
 
 const STRIPS = 8u;
 
-// The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four neighbouring outputs lie, and
-// \`weights\`, which reads a block of inputs of them.
-//
-// The rows lie in a texture, each beginning with a texel.
-//
-// use lib/strip.wgsl
-// use lib/texels.wgsl
-// use lib/stored.wgsl
-// use lib/matmul-frame.wgsl
-// use lib/grid.wgsl
-
 @group(0) @binding(0) var x: Texels;
 
 // Where a lane's texels of a strip start.
@@ -5987,10 +5255,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 //
 // Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
 //
-// Sums have the order of lib/tile.wgsl, and so the same bits.
+// Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
+// Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
-// time that grows with their number.
+// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
+// compiles in time that grows with their number.
 
 const STRIP = 3u;
 const K_BLOCK = 16u;
@@ -6146,317 +5415,6 @@ fn linear_group(id: vec3u, count: vec3u) -> u32 {
 fn row_of(row: u32, rows: u32) -> u32 {
   return select(0u, row, row < rows);
 }
-
-// Blocks of weights in float32 for a matrix product in strips (strip.wgsl).
-//
-// use lib/rows-float.wgsl
-
-fn weights(place: vec2u, k: u32) -> Weights {
-  return weights_of(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
-}
-
-fn prepare(lane: u32) {}
-
-// Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
-//
-// use lib/weight-rows.wgsl
-
-const TEXEL_INPUTS = 4u;
-
-fn inputs(at: vec2u, output: u32) -> vec4f { return bitcast<vec4f>(load(weight, vec2u(at.x, at.y + output))); }
-
-// The weights of four outputs for four inputs, one input a column.
-fn four(place: vec2u, k: u32) -> mat4x4f {
-  let at = texel_at(place, k);
-  return transpose(mat4x4f(inputs(at, 0u), inputs(at, 1u), inputs(at, 2u), inputs(at, 3u)));
-}
-
-// Where the weights of an output lie in a texture: a row of the matrix is a row of texels, with the bytes of the checkpoint.
-// A matrix of more rows than a texture is high goes on to the right.
-//
-// A format (rows-float.wgsl, rows-half.wgsl) brings TEXEL_INPUTS: how many a texel holds.
-
-// The first texel of a lane's first output; its other three outputs lie below it.
-fn place_of(texel: u32) -> vec2u {
-  let height = textureDimensions(weight).y;
-  let first = 4u * texel;
-  let row_texels = (params.k + TEXEL_INPUTS - 1u) / TEXEL_INPUTS;
-  return vec2u(first / height * row_texels, first % height);
-}
-
-// The texel with input k of the first output.
-fn texel_at(place: vec2u, k: u32) -> vec2u { return vec2u(place.x + within(k) / TEXEL_INPUTS, place.y); }
-`,
-  },
-};
-
-/** shaders/matmul-tall.wgsl */
-export const matmulTall: Shader<"x" | "weight" | "bias" | "y", { SG: number; RAGGED: boolean }, "vectors" | "n" | "k" | "has_bias" | "first" | "plane"> = {
-  name: "matmul-tall",
-  bindings: [{"name":"x","kind":"texture-read"},{"name":"weight","kind":"texture-read"},{"name":"bias","kind":"read"},{"name":"y","kind":"read_write"}],
-  params: [{"name":"vectors","type":"u32"},{"name":"n","type":"u32"},{"name":"k","type":"u32"},{"name":"has_bias","type":"u32"},{"name":"first","type":"u32"},{"name":"plane","type":"u32"}],
-  code: {
-    plain: `enable subgroups;
-requires immediate_address_space;
-// Matrix product with bias for software adapters of 8 lanes, large matrices: y = x W^T + b, weights in float32
-//
-//   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
-//
-// One workgroup is one subgroup and makes 36 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
-//
-// use lib/matmul-strips.wgsl
-// use lib/strips-float.wgsl
-
-const STRIPS = 12u;
-
-// The frame of a matrix product in strips (strip.wgsl): which rows and columns a workgroup makes, and how they are stored.
-// The kernel brings STRIPS, \`prepare\`, which readies a lane, \`place_of\`, where the weights of four neighbouring outputs lie, and
-// \`weights\`, which reads a block of inputs of them.
-//
-// The rows lie in a texture, each beginning with a texel.
-//
-// use lib/strip.wgsl
-// use lib/texels.wgsl
-// use lib/stored.wgsl
-// use lib/matmul-frame.wgsl
-// use lib/grid.wgsl
-
-@group(0) @binding(0) var x: Texels;
-
-// Where a lane's texels of a strip start.
-fn starts_of(row: u32, lane: u32) -> vec2u {
-  let rows = min(row + vec2u(pair_row(lane), STRIP - 1u), vec2u(params.vectors - 1u));
-  return rows * ((params.k + 3u) / 4u);
-}
-
-// Beyond the last input rows are zero.
-fn rows_at(starts: vec2u, k: u32, lane: u32) -> Rows {
-  let at = k + 4u * four_of(lane);
-  let own = within(at) / 4u;
-  let rows = Rows(texel(x, starts.x + own), texel(x, starts.y + own));
-  if (!RAGGED) { return rows; }
-  return kept(rows, at < params.k);
-}
-
-fn store_set(row: u32, first: u32, bias: vec4f, sums: mat4x3f) {
-  let rows = transpose(sums);
-  store(row + 0u, first, rows[0] + bias);
-  store(row + 1u, first, rows[1] + bias);
-  store(row + 2u, first, rows[2] + bias);
-}
-
-@compute @workgroup_size(SG)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row_tiles = (params.vectors + STRIPS * STRIP - 1u) / (STRIPS * STRIP);
-  let texels = (params.n + 3u) / 4u;
-  let tile = linear_group(id, count);
-  if (tile >= row_tiles * ((texels + 2u * SG - 1u) / (2u * SG))) { return; }
-  let row = STRIPS * STRIP * (tile % row_tiles);
-  let strips = strips_from(row, params.vectors);
-  let own_a = tile / row_tiles * 2u * SG + lane;
-  let own_b = own_a + SG;
-  let place_a = place_in(own_a);
-  let place_b = place_in(own_b);
-  prepare(lane);
-  var totals = array<Strip, STRIPS>();
-  for (var k = 0u; k < params.k; k += K_BLOCK) {
-    let a = weights(place_a, k);
-    let b = weights(place_b, k);
-    for (var i = 0u; i < strips; i++) {
-      let starts = starts_of(row + STRIP * i, lane);
-      add_strip(&totals[i], strip_block(rows_at(starts, k, lane), a, b));
-    }
-  }
-  let bias_a = bias_of(min(4u * own_a, params.n - 1u));
-  let bias_b = bias_of(min(4u * own_b, params.n - 1u));
-  for (var i = 0u; i < strips; i++) {
-    let s = totals[i];
-    if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a); }
-    if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b); }
-  }
-}
-
-// A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
-// a lane are two sets, a and b, of four neighbours.
-//
-// The weights of a block of 16 inputs are read once; then strip after strip multiplies its rows with all of them. While it
-// does, its accumulators stay in registers and the weights in the first-level cache, where a multiply-add takes them
-// from. The totals of all strips lie in memory, read and written once a block.
-//
-// Accumulators stay in 32 registers only if a weight meets all its rows before the next one is read: 24 of them, three
-// rows' values, one weight, one product. So a column's three rows are a vector, and columns follow one another.
-//
-// Rows come as texels, four neighbouring inputs a lane: two rows at a time have the 16 inputs of a block.
-//
-// Sums have the order of lib/tile.wgsl, and so the same bits.
-//
-// The kernel says how many STRIPS there are. More are faster, but lavapipe writes the loop over them out, and compiles in
-// time that grows with their number.
-
-const STRIP = 3u;
-const K_BLOCK = 16u;
-
-// The weights of four neighbouring columns for each input of a block.
-struct Weights {
-  w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, w4: vec4f, w5: vec4f, w6: vec4f, w7: vec4f,
-  w8: vec4f, w9: vec4f, w10: vec4f, w11: vec4f, w12: vec4f, w13: vec4f, w14: vec4f, w15: vec4f,
-}
-
-// The sums of four neighbouring columns each, a vector of three rows for each column.
-struct Strip { a: mat4x3f, b: mat4x3f, }
-
-// Of a block of inputs the four from 4 (lane % 4) on: of the first row in lanes 0 .. 3 and the second in lanes 4 .. 7, and of
-// the last row.
-struct Rows { pair: vec4f, last: vec4f, }
-
-// The row of a strip that a lane's \`pair\` belongs to, and which four inputs.
-fn pair_row(lane: u32) -> u32 { return lane / 4u; }
-fn four_of(lane: u32) -> u32 { return lane % 4u; }
-
-// Zeros where there is none.
-fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
-
-// Strips of a tile whose first row is \`row\`, as far as there are so many rows.
-fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
-
-fn strip_block(rows: Rows, a: Weights, b: Weights) -> Strip {
-  var s = Strip();
-  add_input(&s, lane_0(rows.pair.x, rows.last.x), a.w0, b.w0);
-  add_input(&s, lane_0(rows.pair.y, rows.last.y), a.w1, b.w1);
-  add_input(&s, lane_0(rows.pair.z, rows.last.z), a.w2, b.w2);
-  add_input(&s, lane_0(rows.pair.w, rows.last.w), a.w3, b.w3);
-  add_input(&s, lane_1(rows.pair.x, rows.last.x), a.w4, b.w4);
-  add_input(&s, lane_1(rows.pair.y, rows.last.y), a.w5, b.w5);
-  add_input(&s, lane_1(rows.pair.z, rows.last.z), a.w6, b.w6);
-  add_input(&s, lane_1(rows.pair.w, rows.last.w), a.w7, b.w7);
-  add_input(&s, lane_2(rows.pair.x, rows.last.x), a.w8, b.w8);
-  add_input(&s, lane_2(rows.pair.y, rows.last.y), a.w9, b.w9);
-  add_input(&s, lane_2(rows.pair.z, rows.last.z), a.w10, b.w10);
-  add_input(&s, lane_2(rows.pair.w, rows.last.w), a.w11, b.w11);
-  add_input(&s, lane_3(rows.pair.x, rows.last.x), a.w12, b.w12);
-  add_input(&s, lane_3(rows.pair.y, rows.last.y), a.w13, b.w13);
-  add_input(&s, lane_3(rows.pair.z, rows.last.z), a.w14, b.w14);
-  add_input(&s, lane_3(rows.pair.w, rows.last.w), a.w15, b.w15);
-  return s;
-}
-
-// s += rows x (a, b), the outer product.
-fn add_input(s: ptr<function, Strip>, rows: vec3f, a: vec4f, b: vec4f) {
-  (*s).a[0] = fma(rows, vec3f(a.x), (*s).a[0]);
-  (*s).a[1] = fma(rows, vec3f(a.y), (*s).a[1]);
-  (*s).a[2] = fma(rows, vec3f(a.z), (*s).a[2]);
-  (*s).a[3] = fma(rows, vec3f(a.w), (*s).a[3]);
-  (*s).b[0] = fma(rows, vec3f(b.x), (*s).b[0]);
-  (*s).b[1] = fma(rows, vec3f(b.y), (*s).b[1]);
-  (*s).b[2] = fma(rows, vec3f(b.z), (*s).b[2]);
-  (*s).b[3] = fma(rows, vec3f(b.w), (*s).b[3]);
-}
-
-// What lanes have of an input of the three rows.
-fn lane_0(pair: f32, last: f32) -> vec3f {
-  return vec3f(subgroupBroadcast(pair, 0u), subgroupBroadcast(pair, 4u), subgroupBroadcast(last, 0u));
-}
-fn lane_1(pair: f32, last: f32) -> vec3f {
-  return vec3f(subgroupBroadcast(pair, 1u), subgroupBroadcast(pair, 5u), subgroupBroadcast(last, 1u));
-}
-fn lane_2(pair: f32, last: f32) -> vec3f {
-  return vec3f(subgroupBroadcast(pair, 2u), subgroupBroadcast(pair, 6u), subgroupBroadcast(last, 2u));
-}
-fn lane_3(pair: f32, last: f32) -> vec3f {
-  return vec3f(subgroupBroadcast(pair, 3u), subgroupBroadcast(pair, 7u), subgroupBroadcast(last, 3u));
-}
-
-fn add_strip(total: ptr<function, Strip>, s: Strip) {
-  (*total).a += s.a;
-  (*total).b += s.b;
-}
-
-// Four times four inputs, one input a column.
-fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
-  return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
-}
-
-// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
-// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
-// sampled.wgsl, stored.wgsl.
-
-const TEXELS = 8192u;
-
-fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
-
-// Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
-
-alias Texels = texture_storage_2d<rgba32uint, read>;
-
-fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
-
-// What the matrix products of tier D share (matmul-panel.wgsl, matmul-strips.wgsl), which bring x: parameters and bindings,
-// where weights lie, how outputs are stored. RAGGED: the last block of inputs is cut off. Of the weight and the bias n outputs
-// from \`first\` on are made, which is a multiple of 4 as the plane is.
-//
-// use lib/planes.wgsl
-
-override SG: u32;
-override RAGGED: bool;
-
-struct Params { vectors: u32, n: u32, k: u32, has_bias: u32, first: u32, plane: u32, }
-var<immediate> params: Params;
-
-@group(0) @binding(1) var weight: Texels;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-// An input that there is. Where blocks are all whole nothing is compared: that costs a third of the time on lavapipe.
-fn within(k: u32) -> u32 {
-  if (!RAGGED) { return k; }
-  return min(k, params.k - 1u);
-}
-
-// Where the weights of four neighbouring outputs lie, the last for those beyond it.
-fn place_in(texel: u32) -> vec2u { return place_of(params.first / 4u + min(texel, (params.n - 1u) / 4u)); }
-
-// The bias of four neighbouring outputs, as far as there are so many.
-fn bias_of(output: u32) -> vec4f {
-  if (params.has_bias == 0u) { return vec4f(); }
-  let at = params.first + min(vec4u(output) + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u));
-  return vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
-}
-
-// Four neighbouring outputs of a row, as far as there are so many rows and outputs.
-fn store(row: u32, first: u32, value: vec4f) {
-  if (row >= params.vectors) { return; }
-  let at = output_at(row, first);
-  y[at] = value.x;
-  if (first + 1u < params.n) { y[at + 1u] = value.y; }
-  if (first + 2u < params.n) { y[at + 2u] = value.z; }
-  if (first + 3u < params.n) { y[at + 3u] = value.w; }
-}
-
-// Where output n of a row lies: outputs are kept in planes of \`plane\` outputs, one after the other, each with all rows.
-fn output_at(row: u32, n: u32) -> u32 {
-  let plane = n / params.plane;
-  return (plane * params.vectors + row) * params.plane + n - plane * params.plane;
-}
-
-// A dispatch may hold 65,535 workgroups in one dimension: the host spreads longer ones over x and y.
-fn linear_group(id: vec3u, count: vec3u) -> u32 {
-  return id.x + id.y * count.x;
-}
-
-// The batch rule: a tensor with fewer rows than its partner stands for its row 0 repeated.
-fn row_of(row: u32, rows: u32) -> u32 {
-  return select(0u, row, row < rows);
-}
-
-// Blocks of weights in float32 for a matrix product in strips (strip.wgsl).
-//
-// use lib/rows-float.wgsl
-
-fn weights(place: vec2u, k: u32) -> Weights {
-  return weights_of(four(place, k), four(place, k + 4u), four(place, k + 8u), four(place, k + 12u));
-}
-
-fn prepare(lane: u32) {}
 
 // Weights in float32, four neighbouring inputs of an output to a texel. Beyond the last input they meet a zero.
 //

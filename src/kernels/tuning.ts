@@ -31,11 +31,11 @@ export async function tune(gpu: Gpu, matrices: Iterable<Matrix>): Promise<void> 
   const { chosen, store } = gpu.tuning;
   if (!store) return;
   const known = await store.read();
+  const names = formNames(gpu);
   let found = 0;
-  for (const matrix of distinct(matrices)) {
-    const names = formNames(gpu, matrix);
+  for (const matrix of names.length > 1 ? distinct(matrices) : []) {
     let best: Measured | undefined;
-    for (const vectors of names.length > 1 ? VECTORS.filter((count) => fits(gpu, matrix, count)) : []) {
+    for (const vectors of VECTORS.filter((count) => fits(gpu, matrix, count))) {
       const product = productClass(matrix, vectors);
       const before = (chosen.get(product) ?? known[product]) as FormName;
       if (names.includes(before)) {
