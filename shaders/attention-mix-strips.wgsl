@@ -2,7 +2,7 @@
 //
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
-// One workgroup is one subgroup and makes 18 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 12 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
 // Where all rows share their values (`batches` is 1), the queries of all rows are one long list.
 //
 // Values lie in a texture.
@@ -11,8 +11,6 @@
 // use lib/stored.wgsl
 // use lib/mix-texels.wgsl
 // use lib/grid.wgsl
-
-const STRIPS = 6u;
 
 // Where a lane's rows of a strip start.
 fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {

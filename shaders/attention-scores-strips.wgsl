@@ -2,7 +2,7 @@
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
-// One workgroup is one subgroup and makes 18 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
+// One workgroup is one subgroup and makes 12 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
 // rows share their keys (`batches` is 1), the queries of all rows are one long list.
 //
 // Queries and keys lie in textures.
@@ -11,8 +11,6 @@
 // use lib/stored.wgsl
 // use lib/scores-texels.wgsl
 // use lib/grid.wgsl
-
-const STRIPS = 6u;
 
 // Where a lane's texels of a strip start.
 fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {

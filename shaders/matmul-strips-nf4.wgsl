@@ -2,7 +2,7 @@
 //
 //   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 12 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
 // use lib/matmul-strips.wgsl
 // use lib/nf4-texels.wgsl

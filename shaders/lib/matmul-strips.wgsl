@@ -10,8 +10,6 @@
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
-const STRIPS = 8u;
-
 @group(0) @binding(0) var x: Texels;
 
 // Where a lane's texels of a strip start.

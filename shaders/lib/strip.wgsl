@@ -13,9 +13,10 @@
 // Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
 // Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
-// compiles in time that grows with their number.
+// lavapipe writes the loop over the strips out: more of them earn back more of what it costs to read weights, but fall out of
+// the instruction cache, and compile in time that grows with their number.
 
+const STRIPS = 4u;
 const STRIP = 3u;
 const K_BLOCK = 16u;
 

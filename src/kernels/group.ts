@@ -17,10 +17,8 @@ export interface TileSize {
 /** Panels (shaders/lib/panel.wgsl) are for subgroups of 4 lanes, strips for those of 8: either is slower with the other. */
 export const hasPanels = (gpu: Gpu): boolean => gpu.info.subgroupSize === 4;
 
-/** So many strips of shaders/lib/strip.wgsl, one below the other; their kernels' STRIPS. */
-export const stripsTile = (strips: number): TileSize => ({ rows: 3 * strips, columns: 64 });
-export const PRODUCT_STRIPS = 8;
-const ATTENTION_STRIPS = 6;
+/** Of shaders/lib/strip.wgsl. */
+export const stripsTile: TileSize = { rows: 12, columns: 64 };
 
 /** Inputs of a block, whose sum is one term of the total: K_BLOCK of shaders/lib/strip.wgsl, panel.wgsl, few.wgsl. */
 export const K_BLOCK = 16;
@@ -96,5 +94,5 @@ export function runAttention<Binding extends string, Overrides, Param extends st
     const small = columns <= 32 || dim <= 32;
     const panel = panelFor(panelInputs ? blocksOf(panelInputs) : 1, small ? 32 : columns, panelInputs);
     gpu.run(kernels.panel, { ...overrides, ...panel.overrides }, textured, params, groups(panel.tile));
-  } else gpu.run(kernels.strips, overrides, textured, params, groups(stripsTile(ATTENTION_STRIPS)));
+  } else gpu.run(kernels.strips, overrides, textured, params, groups(stripsTile));
 }

@@ -2,7 +2,7 @@
 import { widened } from "./columns.ts";
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { hasPanels, K_BLOCK, PRODUCT_STRIPS, panelFor, stripsTile, type TileSize, tilesOf } from "./group.ts";
+import { hasPanels, K_BLOCK, panelFor, stripsTile, type TileSize, tilesOf } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
 import {
@@ -165,10 +165,9 @@ function softwareForm(gpu: Gpu, weight: Matrix, name: SoftwareForm): Form {
     if (format === "float32") return made(matmulPanel, { ...overrides, ...panel.overrides }, panel.tile);
     return made(matmulPanelHalf, { ...half, ...panel.overrides }, panel.tile);
   }
-  const tile = stripsTile(PRODUCT_STRIPS);
-  if (format === "float32") return made(matmulStrips, overrides, tile);
-  if (format === "float16") return made(matmulStripsHalf, half, tile);
-  return made(matmulStripsNf4, nf4, tile);
+  if (format === "float32") return made(matmulStrips, overrides, stripsTile);
+  if (format === "float16") return made(matmulStripsHalf, half, stripsTile);
+  return made(matmulStripsNf4, nf4, stripsTile);
 }
 
 const made = <Overrides>(shader: MatmulShader<Overrides>, overrides: Overrides, tile: TileSize): Form => ({

@@ -496,7 +496,7 @@ requires immediate_address_space;
 //
 //   probs [p_rows, heads, tokens, sources]   v (lib/memory.wgsl)   z [rows, tokens, heads, dim]
 //
-// One workgroup is one subgroup and makes 18 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 12 queries times 8 SG columns of a head, 3 queries at a time (lib/strip.wgsl).
 // Where all rows share their values (\`batches\` is 1), the queries of all rows are one long list.
 //
 // Values lie in a texture.
@@ -505,8 +505,6 @@ requires immediate_address_space;
 // use lib/stored.wgsl
 // use lib/mix-texels.wgsl
 // use lib/grid.wgsl
-
-const STRIPS = 6u;
 
 // Where a lane's rows of a strip start.
 fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {
@@ -581,9 +579,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
 // Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
-// compiles in time that grows with their number.
+// lavapipe writes the loop over the strips out: more of them earn back more of what it costs to read weights, but fall out of
+// the instruction cache, and compile in time that grows with their number.
 
+const STRIPS = 4u;
 const STRIP = 3u;
 const K_BLOCK = 16u;
 
@@ -1339,7 +1338,7 @@ requires immediate_address_space;
 //
 //   q [q_rows, tokens, heads, dim]   k (lib/memory.wgsl)   y [rows, heads, tokens, sources]
 //
-// One workgroup is one subgroup and makes 18 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
+// One workgroup is one subgroup and makes 12 queries times 8 SG sources, 3 queries at a time (lib/strip.wgsl). Where all
 // rows share their keys (\`batches\` is 1), the queries of all rows are one long list.
 //
 // Queries and keys lie in textures.
@@ -1348,8 +1347,6 @@ requires immediate_address_space;
 // use lib/stored.wgsl
 // use lib/scores-texels.wgsl
 // use lib/grid.wgsl
-
-const STRIPS = 6u;
 
 // Where a lane's texels of a strip start.
 fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {
@@ -1423,9 +1420,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
 // Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
-// compiles in time that grows with their number.
+// lavapipe writes the loop over the strips out: more of them earn back more of what it costs to read weights, but fall out of
+// the instruction cache, and compile in time that grows with their number.
 
+const STRIPS = 4u;
 const STRIP = 3u;
 const K_BLOCK = 16u;
 
@@ -4455,7 +4453,7 @@ requires immediate_address_space;
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 12 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
 // use lib/matmul-strips.wgsl
 // use lib/rows-half.wgsl
@@ -4479,8 +4477,6 @@ fn prepare(lane: u32) {}
 // use lib/stored.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
-
-const STRIPS = 8u;
 
 @group(0) @binding(0) var x: Texels;
 
@@ -4552,9 +4548,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
 // Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
-// compiles in time that grows with their number.
+// lavapipe writes the loop over the strips out: more of them earn back more of what it costs to read weights, but fall out of
+// the instruction cache, and compile in time that grows with their number.
 
+const STRIPS = 4u;
 const STRIP = 3u;
 const K_BLOCK = 16u;
 
@@ -4786,7 +4783,7 @@ requires immediate_address_space;
 //
 //   x [vectors, k]   W [n, k] as a texture (weight-texture.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 12 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
 // use lib/matmul-strips.wgsl
 // use lib/nf4-texels.wgsl
@@ -4826,8 +4823,6 @@ fn weights(place: vec2u, k: u32) -> Weights {
 // use lib/stored.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
-
-const STRIPS = 8u;
 
 @group(0) @binding(0) var x: Texels;
 
@@ -4899,9 +4894,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
 // Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
-// compiles in time that grows with their number.
+// lavapipe writes the loop over the strips out: more of them earn back more of what it costs to read weights, but fall out of
+// the instruction cache, and compile in time that grows with their number.
 
+const STRIPS = 4u;
 const STRIP = 3u;
 const K_BLOCK = 16u;
 
@@ -5163,7 +5159,7 @@ requires immediate_address_space;
 //
 //   x [vectors, k]   W [n, k] as a texture (lib/weight-rows.wgsl)   b [n]   y [vectors, n]
 //
-// One workgroup is one subgroup and makes 24 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
+// One workgroup is one subgroup and makes 12 rows times 8 SG columns, 3 rows at a time (lib/strip.wgsl).
 //
 // use lib/matmul-strips.wgsl
 // use lib/rows-float.wgsl
@@ -5185,8 +5181,6 @@ fn prepare(lane: u32) {}
 // use lib/stored.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
-
-const STRIPS = 8u;
 
 @group(0) @binding(0) var x: Texels;
 
@@ -5258,9 +5252,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
 // Sums are kept in two levels, blocks of 16 inputs and the total, so that rounding grows with the root of the block length.
 // Their order is that of the inputs, the same for every row of every tile: a row's bits do not depend on its neighbours.
 //
-// The kernel says how many STRIPS there are. More are a few percent faster, but lavapipe writes the loop over them out, and
-// compiles in time that grows with their number.
+// lavapipe writes the loop over the strips out: more of them earn back more of what it costs to read weights, but fall out of
+// the instruction cache, and compile in time that grows with their number.
 
+const STRIPS = 4u;
 const STRIP = 3u;
 const K_BLOCK = 16u;
 
