@@ -38,13 +38,17 @@ const dawns: GPU[] = [];
 
 const UNCHECKED = ["skip_validation", "disable_robustness"];
 
-/** Kernels write workgroup memory before they read it: zeros would hide where one does not, and cost panels half their speed. */
-const ALWAYS = ["disable_workgroup_init"];
+/**
+ * Kernels write memory before they read it (test/models/fresh-memory.test.ts). Zeros would cost panels half their speed, and
+ * loading a checkpoint up to half its time.
+ */
+const NO_ZEROS = { enabled: ["disable_workgroup_init"], disabled: ["lazy_clear_resource_on_first_use"] };
 
 function toggleFlags({ toggles, precision }: GpuOptions): string[] {
   const safe = (toggles ?? process.env.NOTICE_TOGGLES) === "safe";
-  const enabled = [...ALWAYS, ...(safe ? [] : UNCHECKED), ...(precision === "fast" ? unitToggles : [])];
-  return [`enable-dawn-features=${enabled.join(",")}`, "disable-dawn-features=timestamp_quantization"];
+  const enabled = [...NO_ZEROS.enabled, ...(safe ? [] : UNCHECKED), ...(precision === "fast" ? unitToggles : [])];
+  const disabled = [...NO_ZEROS.disabled, "timestamp_quantization"];
+  return [`enable-dawn-features=${enabled.join(",")}`, `disable-dawn-features=${disabled.join(",")}`];
 }
 
 /**
