@@ -16,7 +16,7 @@
 // inputs from k on, in the lane's order (neighbours_of); start_of, where a row begins; row_at, a row's values for the four of
 // these inputs that are a lane's own; and store_at, which stores the sums of a row at one of its sets.
 
-override BLOCKS: u32; // 1, 2 or 4
+override BLOCKS: u32; // 1, 2, 4 or 8
 override SETS: u32; // 2 or 4
 override SINGLE: bool;
 
@@ -29,7 +29,7 @@ struct Weights { p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f, }
 // The weights of a lane's columns for 16 inputs.
 struct Block { a: Weights, b: Weights, c: Weights, d: Weights, }
 
-struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, }
+struct Panel { w0: Block, w1: Block, w2: Block, w3: Block, w4: Block, w5: Block, w6: Block, w7: Block, }
 
 // A row's sums at a lane's columns.
 struct Sums { a: vec4f, b: vec4f, c: vec4f, d: vec4f, }
@@ -105,6 +105,12 @@ fn panel_at(at: Lane, k: u32) -> Panel {
     w.w2 = block_at(at, k + 2u * K_BLOCK);
     w.w3 = block_at(at, k + 3u * K_BLOCK);
   }
+  if (BLOCKS > 4u) {
+    w.w4 = block_at(at, k + 4u * K_BLOCK);
+    w.w5 = block_at(at, k + 5u * K_BLOCK);
+    w.w6 = block_at(at, k + 6u * K_BLOCK);
+    w.w7 = block_at(at, k + 7u * K_BLOCK);
+  }
   return w;
 }
 
@@ -117,6 +123,12 @@ fn with_panel(before: Sums, at: Lane, i: u32, k: u32, w: Panel) -> Sums {
   if (BLOCKS > 2u) {
     add_block(&total, row_at(start, k + 2u * K_BLOCK, at.lane), w.w2);
     add_block(&total, row_at(start, k + 3u * K_BLOCK, at.lane), w.w3);
+  }
+  if (BLOCKS > 4u) {
+    add_block(&total, row_at(start, k + 4u * K_BLOCK, at.lane), w.w4);
+    add_block(&total, row_at(start, k + 5u * K_BLOCK, at.lane), w.w5);
+    add_block(&total, row_at(start, k + 6u * K_BLOCK, at.lane), w.w6);
+    add_block(&total, row_at(start, k + 7u * K_BLOCK, at.lane), w.w7);
   }
   return total;
 }

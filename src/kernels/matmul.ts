@@ -147,27 +147,32 @@ function form(gpu: Gpu, weight: Matrix, name: FormName): Form {
 
 /**
  * Tier D. RAGGED: the last inputs do not fill the block that a kernel takes at a time, or rows of NF4 begin within blocks.
- * Large panels take four blocks, and only where these fill a row.
  */
 function softwareForm(gpu: Gpu, weight: Matrix, name: SoftwareForm): Form {
   const { format, inputs, outputs } = weight;
-  const large = isLarge(weight) && inputs % (4 * K_BLOCK) === 0;
   const RAGGED = inputs % (isNf4(format) ? NF4_BLOCK : K_BLOCK) !== 0;
   const overrides = { SG: gpu.info.subgroupSize, RAGGED };
   const half = { ...overrides, ...halfOverride(gpu) };
   const nf4 = { ...half, HALF: format === "nf4-half" };
   if (name === "panel" && isNf4(format)) {
-    const panel = panelFor(1, large ? outputs : 32); // NF4 takes long to compile
+    const panel = panelFor(1, isLarge(weight) ? outputs : 32); // NF4 takes long to compile
     return made(matmulPanelNf4, { ...nf4, ...panel.overrides }, panel.tile);
   }
   if (name === "panel") {
-    const panel = panelFor(large ? 4 : 1, outputs);
+    const panel = panelFor(panelBlocks(weight), outputs);
     if (format === "float32") return made(matmulPanel, { ...overrides, ...panel.overrides }, panel.tile);
     return made(matmulPanelHalf, { ...half, ...panel.overrides }, panel.tile);
   }
   if (format === "float32") return made(matmulStrips, overrides, stripsTile);
   if (format === "float16") return made(matmulStripsHalf, half, stripsTile);
   return made(matmulStripsNf4, nf4, stripsTile);
+}
+
+/** Large panels take several blocks, and only where these fill a row. Float16 panels of eight would compile for 3 seconds. */
+function panelBlocks(weight: Matrix): 1 | 4 | 8 {
+  const fills = (blocks: number) => isLarge(weight) && weight.inputs % (blocks * K_BLOCK) === 0;
+  if (weight.format === "float32" && fills(8)) return 8;
+  return fills(4) ? 4 : 1;
 }
 
 const made = <Overrides>(shader: MatmulShader<Overrides>, overrides: Overrides, tile: TileSize): Form => ({
