@@ -55,13 +55,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
   let batch = tile / query_tiles / column_tiles / params.own_heads;
   let first = row_of(batch, params.p_rows) * params.tokens;
   let row = row_of(batch, params.v_rows);
+  var starts = array<vec2u, STRIPS>();
+  for (var i = 0u; i < STRIPS; i++) { starts[i] = starts_of(first, query + STRIP * i, head, lane); }
   var totals = array<Strip, STRIPS>();
   for (var source = 0u; source < params.sources; source += K_BLOCK) {
     let a = weights(row, head, source, column_a);
     let b = weights(row, head, source, column_b);
     for (var i = 0u; i < strips; i++) {
-      let starts = starts_of(first, query + STRIP * i, head, lane);
-      add_strip(&totals[i], strip_block(rows_at(starts, source, lane), a, b));
+      add_strip(&totals[i], strip_block(rows_at(starts[i], source, lane), a, b));
     }
   }
   for (var i = 0u; i < strips; i++) {
