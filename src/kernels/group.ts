@@ -27,12 +27,11 @@ export const K_BLOCK = 16;
 const PANEL_ROWS = 128;
 
 /**
- * A panel of so many blocks for products of so many columns; `inputs` where it may take them all. Its code should stay within
- * the instruction cache: eight blocks are for two sets of columns. Weights that take much code to read (NF4) are best read a
- * block at a time.
+ * A panel of so many blocks for products of so many columns; `inputs` where it may take them all. Weights that take much code
+ * to read (NF4) are best read a block at a time.
  */
 export function panelFor(BLOCKS: 1 | 2 | 4 | 8, columns: number, inputs = Number.POSITIVE_INFINITY) {
-  const SETS = columns <= 32 || BLOCKS === 8 ? 2 : 4;
+  const SETS = columns <= 32 ? 2 : 4;
   return {
     overrides: { BLOCKS, SETS, SINGLE: inputs <= BLOCKS * K_BLOCK },
     tile: { rows: PANEL_ROWS, columns: 16 * SETS },

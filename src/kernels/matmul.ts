@@ -159,7 +159,8 @@ function softwareForm(gpu: Gpu, weight: Matrix, name: SoftwareForm): Form {
     return made(matmulPanelNf4, { ...nf4, ...panel.overrides }, panel.tile);
   }
   if (name === "panel") {
-    const panel = panelFor(panelBlocks(weight), outputs);
+    const blocks = panelBlocks(weight);
+    const panel = panelFor(blocks, blocks > 1 ? 32 : outputs); // their code stays within the instruction cache
     if (format === "float32") return made(matmulPanel, { ...overrides, ...panel.overrides }, panel.tile);
     return made(matmulPanelHalf, { ...half, ...panel.overrides }, panel.tile);
   }
