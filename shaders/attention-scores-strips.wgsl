@@ -7,23 +7,13 @@
 //
 // Queries and keys lie in textures.
 //
-// use lib/strip.wgsl
-// use lib/stored.wgsl
+// use lib/strip-rows.wgsl
 // use lib/scores-texels.wgsl
 // use lib/grid.wgsl
 
 // Where a lane's texels of a strip start.
 fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {
   return vec2u(start(first, query + pair_row(lane), head), start(first, query + STRIP - 1u, head)) / 4u;
-}
-
-// Beyond the head's end the queries are zero.
-fn rows_at(starts: vec2u, d: u32, lane: u32) -> Rows {
-  let at = d + 4u * four_of(lane);
-  let own = within(at) / 4u;
-  let rows = Rows(texel(q, starts.x + own), texel(q, starts.y + own));
-  if (!RAGGED) { return rows; }
-  return kept(rows, at < params.dim);
 }
 
 fn weights(keys: vec4u, d: u32) -> Weights {
@@ -60,7 +50,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let b = weights(keys_b, d);
     for (var i = 0u; i < strips; i++) {
       let starts = starts_of(first, query + STRIP * i, head, lane);
-      add_strip(&totals[i], strip_block(rows_at(starts, d, lane), a, b));
+      add_strip(&totals[i], strip_block(rows_at(q, starts, d, params.dim, lane), a, b));
     }
   }
   for (var i = 0u; i < strips; i++) {

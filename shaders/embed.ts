@@ -89,8 +89,9 @@ const textures: Readonly<Record<string, string>> = {
 };
 
 function kindOf(source: string, access: string | undefined, type: string): string {
+  if (access) return access;
   const meant = source.match(new RegExp(`^alias ${type} = ([^;]+);`, "m"))?.[1] ?? type;
-  const kind = access ?? textures[meant];
+  const kind = textures[meant];
   if (kind) return kind;
   throw new Error(`embed: a binding of type ${meant} is unknown; expected a storage buffer or a u32 texture`);
 }

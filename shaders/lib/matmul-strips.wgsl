@@ -4,9 +4,7 @@
 //
 // The rows lie in a texture, each beginning with a texel.
 //
-// use lib/strip.wgsl
-// use lib/texels.wgsl
-// use lib/stored.wgsl
+// use lib/strip-rows.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
@@ -16,15 +14,6 @@
 fn starts_of(row: u32, lane: u32) -> vec2u {
   let rows = min(row + vec2u(pair_row(lane), STRIP - 1u), vec2u(params.vectors - 1u));
   return rows * ((params.k + 3u) / 4u);
-}
-
-// Beyond the last input rows are zero.
-fn rows_at(starts: vec2u, k: u32, lane: u32) -> Rows {
-  let at = k + 4u * four_of(lane);
-  let own = within(at) / 4u;
-  let rows = Rows(texel(x, starts.x + own), texel(x, starts.y + own));
-  if (!RAGGED) { return rows; }
-  return kept(rows, at < params.k);
 }
 
 fn store_set(row: u32, first: u32, bias: vec4f, sums: mat4x3f) {
@@ -53,7 +42,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let b = weights(place_b, k);
     for (var i = 0u; i < strips; i++) {
       let starts = starts_of(row + STRIP * i, lane);
-      add_strip(&totals[i], strip_block(rows_at(starts, k, lane), a, b));
+      add_strip(&totals[i], strip_block(rows_at(x, starts, k, params.k, lane), a, b));
     }
   }
   let bias_a = bias_of(min(4u * own_a, params.n - 1u));

@@ -37,9 +37,6 @@ struct Rows { pair: vec4f, last: vec4f, }
 fn pair_row(lane: u32) -> u32 { return lane / 4u; }
 fn four_of(lane: u32) -> u32 { return lane % 4u; }
 
-// Zeros where there is none.
-fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
-
 // Strips of a tile whose first row is `row`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 

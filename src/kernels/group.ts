@@ -26,12 +26,14 @@ export const K_BLOCK = 16;
 /** Of shaders/lib/panel.wgsl. */
 const PANEL_ROWS = 128;
 
+/** Sets of a panel's columns that products of so many columns fill. */
+export const setsFor = (columns: number): 2 | 4 => (columns <= 32 ? 2 : 4);
+
 /**
- * A panel of so many blocks for products of so many columns; `inputs` where it may take them all. Weights that take much code
- * to read (NF4) are best read a block at a time.
+ * A panel of so many blocks and sets of columns; `inputs` where it may take them all. Weights that take much code to read (NF4)
+ * are best read a block at a time.
  */
-export function panelFor(BLOCKS: 1 | 2 | 4 | 8, columns: number, inputs = Number.POSITIVE_INFINITY) {
-  const SETS = columns <= 32 ? 2 : 4;
+export function panelFor(BLOCKS: 1 | 2 | 4 | 8, SETS: 2 | 4, inputs = Number.POSITIVE_INFINITY) {
   return {
     overrides: { BLOCKS, SETS, SINGLE: inputs <= BLOCKS * K_BLOCK },
     tile: { rows: PANEL_ROWS, columns: 16 * SETS },
@@ -91,8 +93,8 @@ export function runAttention<Binding extends string, Overrides, Param extends st
   const textures = Object.fromEntries(operands.map(([name, tensor], i) => [name, gpu.texels(tensor, i)]));
   const textured = { ...bindings, ...textures };
   if (hasPanels(gpu)) {
-    const small = columns <= 32 || dim <= 32;
-    const panel = panelFor(panelInputs ? blocksOf(panelInputs) : 1, small ? 32 : columns, panelInputs);
+    const sets = dim <= 32 ? 2 : setsFor(columns);
+    const panel = panelFor(panelInputs ? blocksOf(panelInputs) : 1, sets, panelInputs);
     gpu.run(kernels.panel, { ...overrides, ...panel.overrides }, textured, params, groups(panel.tile));
   } else gpu.run(kernels.strips, overrides, textured, params, groups(stripsTile));
 }

@@ -2,7 +2,7 @@
 import { widened } from "./columns.ts";
 import { ShapeError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
-import { hasPanels, K_BLOCK, panelFor, stripsTile, type TileSize, tilesOf } from "./group.ts";
+import { hasPanels, K_BLOCK, panelFor, setsFor, stripsTile, type TileSize, tilesOf } from "./group.ts";
 import { isNf4, type Matrix, NF4_BLOCK } from "./matrix.ts";
 import type { Shader } from "./shader.ts";
 import {
@@ -155,12 +155,12 @@ function softwareForm(gpu: Gpu, weight: Matrix, name: SoftwareForm): Form {
   const half = { ...overrides, ...halfOverride(gpu) };
   const nf4 = { ...half, HALF: format === "nf4-half" };
   if (name === "panel" && isNf4(format)) {
-    const panel = panelFor(1, isLarge(weight) ? outputs : 32); // NF4 takes long to compile
+    const panel = panelFor(1, isLarge(weight) ? setsFor(outputs) : 2); // NF4 takes long to compile
     return made(matmulPanelNf4, { ...nf4, ...panel.overrides }, panel.tile);
   }
   if (name === "panel") {
     const blocks = panelBlocks(weight);
-    const panel = panelFor(blocks, blocks > 1 ? 32 : outputs); // their code stays within the instruction cache
+    const panel = panelFor(blocks, blocks > 1 ? 2 : setsFor(outputs)); // their code stays within the instruction cache
     if (format === "float32") return made(matmulPanel, { ...overrides, ...panel.overrides }, panel.tile);
     return made(matmulPanelHalf, { ...half, ...panel.overrides }, panel.tile);
   }

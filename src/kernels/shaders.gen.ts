@@ -616,9 +616,6 @@ struct Rows { pair: vec4f, last: vec4f, }
 fn pair_row(lane: u32) -> u32 { return lane / 4u; }
 fn four_of(lane: u32) -> u32 { return lane % 4u; }
 
-// Zeros where there is none.
-fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
-
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
 
@@ -1368,23 +1365,13 @@ requires immediate_address_space;
 //
 // Queries and keys lie in textures.
 //
-// use lib/strip.wgsl
-// use lib/stored.wgsl
+// use lib/strip-rows.wgsl
 // use lib/scores-texels.wgsl
 // use lib/grid.wgsl
 
 // Where a lane's texels of a strip start.
 fn starts_of(first: u32, query: u32, head: u32, lane: u32) -> vec2u {
   return vec2u(start(first, query + pair_row(lane), head), start(first, query + STRIP - 1u, head)) / 4u;
-}
-
-// Beyond the head's end the queries are zero.
-fn rows_at(starts: vec2u, d: u32, lane: u32) -> Rows {
-  let at = d + 4u * four_of(lane);
-  let own = within(at) / 4u;
-  let rows = Rows(texel(q, starts.x + own), texel(q, starts.y + own));
-  if (!RAGGED) { return rows; }
-  return kept(rows, at < params.dim);
 }
 
 fn weights(keys: vec4u, d: u32) -> Weights {
@@ -1421,13 +1408,29 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let b = weights(keys_b, d);
     for (var i = 0u; i < strips; i++) {
       let starts = starts_of(first, query + STRIP * i, head, lane);
-      add_strip(&totals[i], strip_block(rows_at(starts, d, lane), a, b));
+      add_strip(&totals[i], strip_block(rows_at(q, starts, d, params.dim, lane), a, b));
     }
   }
   for (var i = 0u; i < strips; i++) {
     store_set(batch, query + STRIP * i, head, sources_a, totals[i].a);
     store_set(batch, query + STRIP * i, head, sources_b, totals[i].b);
   }
+}
+
+// A strip's rows (strip.wgsl) out of a texture. The frame brings RAGGED and \`within\`: matmul-frame.wgsl, scores-frame.wgsl.
+//
+// use lib/strip.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+
+// A lane's texels of the block of inputs from k on, where the rows start with these texels. Beyond the \`end\` they are zero.
+fn rows_at(words: Texels, starts: vec2u, k: u32, end: u32, lane: u32) -> Rows {
+  let at = k + 4u * four_of(lane);
+  let own = within(at) / 4u;
+  let rows = Rows(texel(words, starts.x + own), texel(words, starts.y + own));
+  if (!RAGGED) { return rows; }
+  let there = at < end;
+  return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there));
 }
 
 // A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
@@ -1468,9 +1471,6 @@ struct Rows { pair: vec4f, last: vec4f, }
 // The row of a strip that a lane's \`pair\` belongs to, and which four inputs.
 fn pair_row(lane: u32) -> u32 { return lane / 4u; }
 fn four_of(lane: u32) -> u32 { return lane % 4u; }
-
-// Zeros where there is none.
-fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
 
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
@@ -1532,6 +1532,14 @@ fn weights_of(p: mat4x4f, q: mat4x4f, r: mat4x4f, s: mat4x4f) -> Weights {
   return Weights(p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]);
 }
 
+// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
+// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
+// sampled.wgsl, stored.wgsl.
+
+const TEXELS = 8192u;
+
+fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
+
 // Textures as they are read fastest by lavapipe: no lane asks which level it wants, as in sampled textures.
 
 alias Texels = texture_storage_2d<rgba32uint, read>;
@@ -1547,14 +1555,6 @@ fn load(texels: Texels, at: vec2u) -> vec4u { return textureLoad(texels, at); }
 @group(0) @binding(1) var k: Texels;
 
 fn key(i: u32) -> vec4f { return texel(k, i); }
-
-// Words of a tensor in a texture (\`Gpu.texels\`), four to a texel, one row of texels after the other. A fetch brings four values
-// to each lane; of a buffer's loads each is a search for its lanes' addresses. The kernel says how textures are read:
-// sampled.wgsl, stored.wgsl.
-
-const TEXELS = 8192u;
-
-fn texel(words: Texels, i: u32) -> vec4f { return bitcast<vec4f>(load(words, vec2u(i % TEXELS, i / TEXELS))); }
 
 // What the attention scores of tier D share: parameters, where queries and keys start, how scores are stored. y has
 // \`own_heads\` of all heads, from first_head on. RAGGED: the last block of a head's elements is cut off. Brought are q and k,
@@ -4533,9 +4533,7 @@ fn prepare(lane: u32) {}
 //
 // The rows lie in a texture, each beginning with a texel.
 //
-// use lib/strip.wgsl
-// use lib/texels.wgsl
-// use lib/stored.wgsl
+// use lib/strip-rows.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
@@ -4545,15 +4543,6 @@ fn prepare(lane: u32) {}
 fn starts_of(row: u32, lane: u32) -> vec2u {
   let rows = min(row + vec2u(pair_row(lane), STRIP - 1u), vec2u(params.vectors - 1u));
   return rows * ((params.k + 3u) / 4u);
-}
-
-// Beyond the last input rows are zero.
-fn rows_at(starts: vec2u, k: u32, lane: u32) -> Rows {
-  let at = k + 4u * four_of(lane);
-  let own = within(at) / 4u;
-  let rows = Rows(texel(x, starts.x + own), texel(x, starts.y + own));
-  if (!RAGGED) { return rows; }
-  return kept(rows, at < params.k);
 }
 
 fn store_set(row: u32, first: u32, bias: vec4f, sums: mat4x3f) {
@@ -4582,7 +4571,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let b = weights(place_b, k);
     for (var i = 0u; i < strips; i++) {
       let starts = starts_of(row + STRIP * i, lane);
-      add_strip(&totals[i], strip_block(rows_at(starts, k, lane), a, b));
+      add_strip(&totals[i], strip_block(rows_at(x, starts, k, params.k, lane), a, b));
     }
   }
   let bias_a = bias_of(min(4u * own_a, params.n - 1u));
@@ -4592,6 +4581,22 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a); }
     if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b); }
   }
+}
+
+// A strip's rows (strip.wgsl) out of a texture. The frame brings RAGGED and \`within\`: matmul-frame.wgsl, scores-frame.wgsl.
+//
+// use lib/strip.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+
+// A lane's texels of the block of inputs from k on, where the rows start with these texels. Beyond the \`end\` they are zero.
+fn rows_at(words: Texels, starts: vec2u, k: u32, end: u32, lane: u32) -> Rows {
+  let at = k + 4u * four_of(lane);
+  let own = within(at) / 4u;
+  let rows = Rows(texel(words, starts.x + own), texel(words, starts.y + own));
+  if (!RAGGED) { return rows; }
+  let there = at < end;
+  return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there));
 }
 
 // A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
@@ -4632,9 +4637,6 @@ struct Rows { pair: vec4f, last: vec4f, }
 // The row of a strip that a lane's \`pair\` belongs to, and which four inputs.
 fn pair_row(lane: u32) -> u32 { return lane / 4u; }
 fn four_of(lane: u32) -> u32 { return lane % 4u; }
-
-// Zeros where there is none.
-fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
 
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
@@ -4879,9 +4881,7 @@ fn weights(place: vec2u, k: u32) -> Weights {
 //
 // The rows lie in a texture, each beginning with a texel.
 //
-// use lib/strip.wgsl
-// use lib/texels.wgsl
-// use lib/stored.wgsl
+// use lib/strip-rows.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
@@ -4891,15 +4891,6 @@ fn weights(place: vec2u, k: u32) -> Weights {
 fn starts_of(row: u32, lane: u32) -> vec2u {
   let rows = min(row + vec2u(pair_row(lane), STRIP - 1u), vec2u(params.vectors - 1u));
   return rows * ((params.k + 3u) / 4u);
-}
-
-// Beyond the last input rows are zero.
-fn rows_at(starts: vec2u, k: u32, lane: u32) -> Rows {
-  let at = k + 4u * four_of(lane);
-  let own = within(at) / 4u;
-  let rows = Rows(texel(x, starts.x + own), texel(x, starts.y + own));
-  if (!RAGGED) { return rows; }
-  return kept(rows, at < params.k);
 }
 
 fn store_set(row: u32, first: u32, bias: vec4f, sums: mat4x3f) {
@@ -4928,7 +4919,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let b = weights(place_b, k);
     for (var i = 0u; i < strips; i++) {
       let starts = starts_of(row + STRIP * i, lane);
-      add_strip(&totals[i], strip_block(rows_at(starts, k, lane), a, b));
+      add_strip(&totals[i], strip_block(rows_at(x, starts, k, params.k, lane), a, b));
     }
   }
   let bias_a = bias_of(min(4u * own_a, params.n - 1u));
@@ -4938,6 +4929,22 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a); }
     if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b); }
   }
+}
+
+// A strip's rows (strip.wgsl) out of a texture. The frame brings RAGGED and \`within\`: matmul-frame.wgsl, scores-frame.wgsl.
+//
+// use lib/strip.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+
+// A lane's texels of the block of inputs from k on, where the rows start with these texels. Beyond the \`end\` they are zero.
+fn rows_at(words: Texels, starts: vec2u, k: u32, end: u32, lane: u32) -> Rows {
+  let at = k + 4u * four_of(lane);
+  let own = within(at) / 4u;
+  let rows = Rows(texel(words, starts.x + own), texel(words, starts.y + own));
+  if (!RAGGED) { return rows; }
+  let there = at < end;
+  return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there));
 }
 
 // A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
@@ -4978,9 +4985,6 @@ struct Rows { pair: vec4f, last: vec4f, }
 // The row of a strip that a lane's \`pair\` belongs to, and which four inputs.
 fn pair_row(lane: u32) -> u32 { return lane / 4u; }
 fn four_of(lane: u32) -> u32 { return lane % 4u; }
-
-// Zeros where there is none.
-fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
 
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }
@@ -5237,9 +5241,7 @@ fn prepare(lane: u32) {}
 //
 // The rows lie in a texture, each beginning with a texel.
 //
-// use lib/strip.wgsl
-// use lib/texels.wgsl
-// use lib/stored.wgsl
+// use lib/strip-rows.wgsl
 // use lib/matmul-frame.wgsl
 // use lib/grid.wgsl
 
@@ -5249,15 +5251,6 @@ fn prepare(lane: u32) {}
 fn starts_of(row: u32, lane: u32) -> vec2u {
   let rows = min(row + vec2u(pair_row(lane), STRIP - 1u), vec2u(params.vectors - 1u));
   return rows * ((params.k + 3u) / 4u);
-}
-
-// Beyond the last input rows are zero.
-fn rows_at(starts: vec2u, k: u32, lane: u32) -> Rows {
-  let at = k + 4u * four_of(lane);
-  let own = within(at) / 4u;
-  let rows = Rows(texel(x, starts.x + own), texel(x, starts.y + own));
-  if (!RAGGED) { return rows; }
-  return kept(rows, at < params.k);
 }
 
 fn store_set(row: u32, first: u32, bias: vec4f, sums: mat4x3f) {
@@ -5286,7 +5279,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     let b = weights(place_b, k);
     for (var i = 0u; i < strips; i++) {
       let starts = starts_of(row + STRIP * i, lane);
-      add_strip(&totals[i], strip_block(rows_at(starts, k, lane), a, b));
+      add_strip(&totals[i], strip_block(rows_at(x, starts, k, params.k, lane), a, b));
     }
   }
   let bias_a = bias_of(min(4u * own_a, params.n - 1u));
@@ -5296,6 +5289,22 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     if (own_a < texels) { store_set(row + STRIP * i, 4u * own_a, bias_a, s.a); }
     if (own_b < texels) { store_set(row + STRIP * i, 4u * own_b, bias_b, s.b); }
   }
+}
+
+// A strip's rows (strip.wgsl) out of a texture. The frame brings RAGGED and \`within\`: matmul-frame.wgsl, scores-frame.wgsl.
+//
+// use lib/strip.wgsl
+// use lib/texels.wgsl
+// use lib/stored.wgsl
+
+// A lane's texels of the block of inputs from k on, where the rows start with these texels. Beyond the \`end\` they are zero.
+fn rows_at(words: Texels, starts: vec2u, k: u32, end: u32, lane: u32) -> Rows {
+  let at = k + 4u * four_of(lane);
+  let own = within(at) / 4u;
+  let rows = Rows(texel(words, starts.x + own), texel(words, starts.y + own));
+  if (!RAGGED) { return rows; }
+  let there = at < end;
+  return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there));
 }
 
 // A matrix product in strips of 3 rows times eight columns a lane, for workgroups of one subgroup of 8 lanes. The columns of
@@ -5336,9 +5345,6 @@ struct Rows { pair: vec4f, last: vec4f, }
 // The row of a strip that a lane's \`pair\` belongs to, and which four inputs.
 fn pair_row(lane: u32) -> u32 { return lane / 4u; }
 fn four_of(lane: u32) -> u32 { return lane % 4u; }
-
-// Zeros where there is none.
-fn kept(rows: Rows, there: bool) -> Rows { return Rows(select(vec4f(), rows.pair, there), select(vec4f(), rows.last, there)); }
 
 // Strips of a tile whose first row is \`row\`, as far as there are so many rows.
 fn strips_from(row: u32, rows: u32) -> u32 { return min(STRIPS, (rows - row + STRIP - 1u) / STRIP); }

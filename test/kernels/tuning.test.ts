@@ -16,7 +16,7 @@ function matrixOf(gpu: Gpu, outputs: number, inputs: number): Matrix {
   return matrix;
 }
 
-// Formats differ in reading alone, and each form is a program that compiles for a second.
+// On tier B, in one format: formats differ in reading alone, and each form is a program that compiles for a second.
 test("all forms of products have the same bits", async () => {
   const { gpu } = devices[1];
   const names = formNames(gpu);
